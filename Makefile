@@ -1,0 +1,67 @@
+# AvatarVt-x: see README.md. Targets: all iso run check bench fuzz debug deps clean.
+# Every file is found by its folder; objects go to build/.
+
+BUILD := build
+PYTHON ?= /usr/bin/python3
+NASM ?= nasm
+HOSTCC ?= gcc
+CLANG ?= clang
+
+# The cross toolchain when it is on the PATH, the system GCC otherwise.
+CROSS_COMPILE ?= $(if $(shell command -v x86_64-elf-gcc),x86_64-elf-,)
+CC := $(CROSS_COMPILE)gcc
+NM := $(CROSS_COMPILE)nm
+OBJCOPY := $(CROSS_COMPILE)objcopy
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla -Werror
+CFLAGS := -std=c11 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+	-fstack-protector-strong -mstack-protector-guard=global -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
+	-fno-strict-aliasing -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. $(WARNINGS) -I. -I$(BUILD)/gen
+ASFLAGS := -f elf64 -g -F dwarf -I./ -w+all -Werror
+LDFLAGS := -nostdlib -static -no-pie -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments \
+	-Wl,-z,noexecstack
+
+SRC_DIRS := boot arch/x86 kernel/lib kernel drivers vmm/bus vmm/mem vmm/decode vmm/devices vmm/load vmm/core vmm/vmx vmm/exit \
+	vmm/life vmm/monitor
+C_SRCS := $(foreach d,$(SRC_DIRS),$(sort $(wildcard $(d)/*.c)))
+ASM_SRCS := $(foreach d,$(SRC_DIRS),$(sort $(wildcard $(d)/*.asm)))
+OBJS := $(C_SRCS:%.c=$(BUILD)/obj/%.o) $(ASM_SRCS:%.asm=$(BUILD)/obj/%.asm.o)
+
+all: $(BUILD)/avatar.elf
+
+# Without this, make deletes the generated sources and builds everything twice.
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+-include vmm/devices/devices.mk
+GEN_HDRS ?=
+
+$(BUILD)/obj/%.o: %.c Makefile $(GEN_HDRS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/%.asm.o: %.asm Makefile
+	@mkdir -p $(@D)
+	$(NASM) $(ASFLAGS) -MD $(@:.o=.d) -MP -o $@ $<
+
+# A compiler must not turn our memset into a call to memset.
+CFLAGS_kernel_lib_string := -fno-builtin -fno-tree-loop-distribute-patterns
+# The guard is set up by code that must not be guarded.
+
+# Two links: the symbol table is made from the first image and is the last section of the second, so that it moves nothing.
+$(BUILD)/avatar.elf: $(OBJS) linker.ld boot/gen_symbols.py
+	@mkdir -p $(BUILD)/gen
+	$(PYTHON) boot/gen_symbols.py --empty > $(BUILD)/gen/symbols0.c
+	$(CC) $(CFLAGS) -c $(BUILD)/gen/symbols0.c -o $(BUILD)/gen/symbols0.o
+	$(CC) $(LDFLAGS) -T linker.ld -o $(BUILD)/gen/avatar.pass1.elf $(OBJS) $(BUILD)/gen/symbols0.o
+	$(NM) -n $(BUILD)/gen/avatar.pass1.elf | $(PYTHON) boot/gen_symbols.py > $(BUILD)/gen/symbols1.c
+	$(CC) $(CFLAGS) -c $(BUILD)/gen/symbols1.c -o $(BUILD)/gen/symbols1.o
+	$(CC) $(LDFLAGS) -T linker.ld -o $@ $(OBJS) $(BUILD)/gen/symbols1.o
+
+-include $(OBJS:.o=.d)
+-include boot/iso.mk guests/guests.mk tests/tests.mk
+
+clean:
+	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/host $(BUILD)/avatar.elf $(BUILD)/*.iso
+
+.PHONY: all iso run check bench fuzz debug deps clean

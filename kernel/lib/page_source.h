@@ -1,0 +1,15 @@
+/* Where a table builder or guest memory takes whole pages from: handed down, so that builders do not know the
+ * allocator, and host tests can count, fail and fence it. */
+#pragma once
+
+#include "kernel/lib/compiler.h"
+
+struct page_source {
+	/* 2^order pages, naturally aligned, contents undefined; NULL when there are none. */
+	void *(*alloc)(void *ctx, unsigned order);
+	void (*free)(void *ctx, void *page, unsigned order);
+	/* The two directions between a page's address in this program and its host-physical address. */
+	uint64_t (*hpa_of)(void *ctx, const void *hva);
+	void *(*hva_of)(void *ctx, uint64_t hpa);
+	void *ctx;
+};

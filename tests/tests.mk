@@ -1,0 +1,53 @@
+# Host tests. Every .c file of the project also compiles as an ordinary host program under ASan and UBSan into one archive;
+# a unit test tests/unit/test_NAME.c is linked against it and pulls in just what it uses (so a test may define its own
+# version of a function it does not want). Privileged files stay out.
+
+HOST_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer $(WARNINGS) -I. -I$(BUILD)/gen
+HOST_SKIP := boot/% arch/% kernel/lib/string.c kernel/main.c
+HOST_SRCS := $(filter-out $(HOST_SKIP),$(C_SRCS)) $(sort $(wildcard tests/fake/*.c))
+HOST_OBJS := $(HOST_SRCS:%.c=$(BUILD)/host/%.o)
+UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BINS := $(UNIT_SRCS:tests/unit/%.c=$(BUILD)/host/unit/%)
+
+$(BUILD)/host/%.o: %.c Makefile tests/tests.mk $(GEN_HDRS)
+	@mkdir -p $(@D)
+	$(HOSTCC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/host/libavatar.a: $(HOST_OBJS)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/host/unit/%: tests/unit/%.c $(BUILD)/host/libavatar.a
+	@mkdir -p $(@D)
+	$(HOSTCC) $(HOST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/host/libavatar.a -lcmocka -lm
+
+unit-build: $(UNIT_BINS)
+
+# make unit [T=name]: the host tests alone.
+unit: $(if $(T),$(BUILD)/host/unit/test_$(T),$(UNIT_BINS))
+	@set -e; for t in $^; do echo "== $$t"; $$t; done
+
+-include $(HOST_OBJS:.o=.d) $(UNIT_BINS:=.d)
+
+FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BINS := $(FUZZ_SRCS:tests/fuzz/%.c=$(BUILD)/fuzz/%)
+FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(WARNINGS) -Wno-unknown-warning-option -I. -I$(BUILD)/gen
+FUZZ_OBJS := $(HOST_SRCS:%.c=$(BUILD)/fuzz/obj/%.o)
+
+$(BUILD)/fuzz/obj/%.o: %.c Makefile tests/tests.mk $(GEN_HDRS)
+	@mkdir -p $(@D)
+	$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/fuzz/libavatar.a: $(FUZZ_OBJS)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libavatar.a
+	@mkdir -p $(@D)
+	$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $< $(BUILD)/fuzz/libavatar.a
+
+fuzz-build: $(FUZZ_BINS)
+
+-include $(FUZZ_OBJS:.o=.d)
+
+.PHONY: unit unit-build fuzz-build
