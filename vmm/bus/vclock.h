@@ -1,0 +1,46 @@
+/* The time a guest's devices live in, and their alarms. Time is counted in ticks of `hz` (in the product: the guest's
+ * TSC before TSC_ADJUST), it stands still while the VM is paused. Alarms are kept sorted in the clock itself; the owner
+ * asks for the next one and calls vclock_expire() when it is due. A device never sees more than this. */
+#pragma once
+
+#include "kernel/lib/compiler.h"
+
+#define VCLOCK_NEVER UINT64_MAX
+
+struct valarm {
+	uint64_t at;              /* ticks; valid while armed */
+	void (*fire)(void *ctx);  /* called from vclock_expire(), alarm already disarmed, may arm again */
+	void *ctx;
+	struct valarm *next;      /* the clock's list, by time, then by order of arming */
+	bool armed;
+};
+
+struct vclock {
+	uint64_t (*now)(void *ctx);  /* ticks, monotonic */
+	void (*changed)(void *ctx);  /* the earliest alarm is another one now; may be NULL */
+	void *ctx;
+	uint64_t hz;
+	struct valarm *first;
+};
+
+static inline uint64_t vclock_now(const struct vclock *c)
+{
+	return c->now(c->ctx);
+}
+
+/* Arm (or move) an alarm. `at` in ticks; one in the past fires at the next vclock_expire(). */
+void vclock_arm(struct vclock *c, struct valarm *a, uint64_t at);
+
+/* Disarm; harmless when it is not armed. */
+void vclock_disarm(struct vclock *c, struct valarm *a);
+
+/* Ticks of the earliest alarm, VCLOCK_NEVER when there is none. */
+uint64_t vclock_next(const struct vclock *c);
+
+/* Fire every alarm that is due at `now`, in order. Bounded: an alarm armed again by its own fire() for a time <= now
+ * waits for the next call. Returns the number fired. */
+unsigned vclock_expire(struct vclock *c, uint64_t now);
+
+/* Convert between ticks and the counts of a part that runs at part_hz; both round down. */
+uint64_t vclock_to_counts(const struct vclock *c, uint64_t ticks, uint64_t part_hz);
+uint64_t vclock_from_counts(const struct vclock *c, uint64_t counts, uint64_t part_hz);

@@ -1,0 +1,76 @@
+/* A virtual CPU: what the loop, the handlers and the backend share. Registers that the processor keeps live across exits
+ * (FPU, syscall MSRs, CR2, debug registers) are not here: the backend moves them when another vCPU takes the CPU. */
+#pragma once
+
+#include "kernel/lib/compiler.h"
+#include "kernel/lib/assert.h"
+#include "vmm/core/exit_ring.h"
+#include "vmm/core/vm_exit.h"
+
+struct vm;
+struct vlapic;
+struct vcpu_hw;
+
+/* Hardware numbers of the general registers, as instructions encode them. */
+enum gpr { GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI, GPR_R8, GPR_R9, GPR_R10, GPR_R11,
+	   GPR_R12, GPR_R13, GPR_R14, GPR_R15, GPR_COUNT };
+
+enum vcpu_state {
+	VCPU_RUNNABLE,
+	VCPU_HALTED,   /* HLT: wakes on an interrupt, NMI, INIT */
+	VCPU_WAIT_SIPI /* parked after INIT */
+};
+
+/* Bits of vcpu->requests: set by anybody (atomically, then the vCPU is kicked), looked at before every entry. One word,
+ * so that an exit with nothing to do costs one test. */
+enum vcpu_request {
+	VCPU_REQ_EVENT = 1u << 0, /* an interrupt or NMI may have become deliverable: ask again */
+	VCPU_REQ_PAUSE = 1u << 1, /* leave the loop */
+	VCPU_REQ_INIT = 1u << 2,
+	VCPU_REQ_SIPI = 1u << 3,
+	VCPU_REQ_FLUSH = 1u << 4, /* the VM's second-level tables changed */
+	VCPU_REQ_YIELD = 1u << 5  /* the CPU is wanted by somebody else */
+};
+
+struct vcpu {
+	uint64_t gpr[GPR_COUNT]; /* at offset 0: enter.asm knows; the RSP slot is used only through vcpu_gpr() */
+	struct vcpu_hw *hw;      /* the backend's part */
+	struct vm *vm;
+	unsigned index;          /* 0 .. vm->vcpu_count - 1 */
+	uint32_t requests;       /* enum vcpu_request; atomic */
+	enum vcpu_state state;
+	struct event inject;      /* goes in at the next entry: a fault for the guest, or one that an exit cut off */
+	bool nmi_pending;
+	uint8_t sipi_vector;
+	struct vlapic *lapic;
+	int64_t tsc_offset;      /* guest TSC = host TSC + offset; the VM's clock plus this vCPU's TSC_ADJUST */
+	uint64_t tsc_adjust;     /* IA32_TSC_ADJUST */
+	uint64_t exit_counts[EXIT_REASON_COUNT];
+	uint64_t unknown_exits;
+	uint64_t injected_interrupts;
+	uint64_t guest_ticks;    /* host TSC ticks spent in the guest, exits included */
+	uint64_t msr_misc_enable, msr_spec_ctrl; /* emulated MSR values of this vCPU */
+	uint64_t msr_mtrr_def_type, msr_mtrr_fixed[11], msr_mtrr_var[16], msr_mcg_status;
+	struct exit_ring ring;
+};
+
+static_assert(offsetof(struct vcpu, gpr) == 0, "enter.asm addresses the registers from the vcpu pointer");
+
+static inline void vcpu_request(struct vcpu *v, uint32_t bits)
+{
+	__atomic_or_fetch(&v->requests, bits, __ATOMIC_RELEASE);
+}
+
+/* Queue a fault or trap for the guest at the next entry, by the rules of SDM 3 "Conditions for Generating a Double Fault"
+ * when one is queued already. has_error says whether the vector pushes an error code. */
+void vcpu_queue_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
+
+static inline void vcpu_queue_gp(struct vcpu *v)
+{
+	vcpu_queue_exception(v, 13, true, 0);
+}
+
+static inline void vcpu_queue_ud(struct vcpu *v)
+{
+	vcpu_queue_exception(v, 6, false, 0);
+}

@@ -1,0 +1,126 @@
+/* The seam between the virtual machine and the processor's virtualisation: about two dozen functions. vmm/vmx/ implements
+ * them for VT-x, tests/fake/ for the host tests; the linker chooses. Nothing above this line knows a VMCS field.
+ *
+ * A vCPU is used by one CPU at a time: vcpu_hw_load() takes it (and whatever registers stay live in the processor),
+ * vcpu_hw_unload() puts everything back into memory so that another CPU may take it. Functions that read or write guest
+ * state work on a loaded vCPU of this CPU, and load it themselves for the call when it is not. */
+#pragma once
+
+#include "kernel/lib/compiler.h"
+#include "vmm/core/vcpu.h"
+
+/* A segment register with its hidden part. */
+struct segment {
+	uint16_t selector;
+	uint16_t access; /* type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15; bit 16 of the VMCS form is `unusable` */
+	bool unusable;
+	uint32_t limit;
+	uint64_t base;
+};
+
+#define SEGMENT_CODE64 0xa09b
+#define SEGMENT_CODE32 0xc09b
+#define SEGMENT_DATA32 0xc093
+#define SEGMENT_CODE16 0x009b
+#define SEGMENT_DATA16 0x0093
+#define SEGMENT_TSS32_BUSY 0x008b
+#define SEGMENT_LDT 0x0082
+
+enum vcpu_reg {
+	VCPU_RIP,
+	VCPU_RSP,
+	VCPU_RFLAGS,
+	VCPU_CR0, /* as the guest sees it */
+	VCPU_CR2,
+	VCPU_CR3,
+	VCPU_CR4, /* as the guest sees it */
+	VCPU_EFER,
+	VCPU_PAT,
+	VCPU_DR0,
+	VCPU_DR1,
+	VCPU_DR2,
+	VCPU_DR3,
+	VCPU_DR6,
+	VCPU_DR7,
+	VCPU_XCR0,
+	VCPU_SYSENTER_CS,
+	VCPU_SYSENTER_ESP,
+	VCPU_SYSENTER_EIP,
+	VCPU_STAR,
+	VCPU_LSTAR,
+	VCPU_CSTAR,
+	VCPU_FMASK,
+	VCPU_KERNEL_GS_BASE,
+	VCPU_TSC_AUX,
+	VCPU_DEBUGCTL,
+	VCPU_REG_COUNT
+};
+
+/* Make the backend's part of v (VMCS, bitmaps, register areas), in the power-on state. Returns 0 or ERR_NOMEM (nothing
+ * is left behind). */
+MUST_CHECK int vcpu_hw_create(struct vcpu *v);
+void vcpu_hw_destroy(struct vcpu *v);
+
+/* The state after INIT or power-on (SDM 3 "Processor State After Reset"): real mode at F000:FFF0. General registers in v
+ * too. init: keep what INIT keeps (FPU, MSRs, TSC). */
+void vcpu_hw_reset(struct vcpu *v, bool init);
+
+void vcpu_hw_load(struct vcpu *v);
+void vcpu_hw_unload(struct vcpu *v);
+
+/* Run the guest until it leaves. Injects v->inject (and clears it), then fills *e and writes the ring.
+ * deadline: host TSC at which the guest shall be left at the latest, by the preemption timer where the processor has it.
+ * Returns 0; ERR_FAULT when the processor refused the entry: e->reason is then EXIT_BAD_GUEST_STATE, EXIT_BAD_MSR_LOAD or
+ * EXIT_REASON_COUNT (VMLAUNCH failed; e->qualification is the VM-instruction error).
+ * Context: IF = 0, v loaded on this CPU. Returns with IF = 0. */
+int vcpu_hw_enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e);
+
+/* True when a deadline is kept by the processor itself, false when the caller must have an interrupt coming. */
+bool vcpu_hw_has_timer(void);
+
+/* After EXIT_EXTERNAL_INTERRUPT or a host NMI: let the host's own handler see the event that the exit took. */
+void vcpu_hw_host_event(const struct vm_exit *e);
+
+/* Why the processor refused an entry, in words, one line at a time: the error or reason, then each broken rule that our own
+ * checker finds, with field, value and rule. */
+void vcpu_hw_explain_failure(struct vcpu *v, const struct vm_exit *e, void (*line)(void *ctx, const char *text), void *ctx);
+
+/* What a recorded exit means, in words: "read of port 0x3fd, 1 byte". */
+int vcpu_hw_describe(char *out, size_t size, uint32_t reason, uint64_t qualification, uint64_t value);
+
+uint64_t vcpu_hw_get(struct vcpu *v, enum vcpu_reg reg);
+void vcpu_hw_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value);
+void vcpu_hw_get_segment(struct vcpu *v, enum vcpu_seg seg, struct segment *out);
+void vcpu_hw_set_segment(struct vcpu *v, enum vcpu_seg seg, const struct segment *in);
+
+/* General register by hardware number, RSP included. */
+uint64_t vcpu_gpr(struct vcpu *v, unsigned gpr);
+void vcpu_set_gpr(struct vcpu *v, unsigned gpr, uint64_t value);
+
+/* Step over the instruction that caused *e: RIP, RF off, STI and MOV SS shadow off; a pending single-step trap is made
+ * pending for the guest. */
+void vcpu_hw_skip(struct vcpu *v, const struct vm_exit *e);
+
+/* Can the guest take it now (IF, shadows, blocking by NMI, nothing queued)? */
+bool vcpu_hw_irq_allowed(struct vcpu *v);
+bool vcpu_hw_nmi_allowed(struct vcpu *v);
+
+/* Ask for an exit as soon as the guest can take an interrupt (an NMI), or stop asking. */
+void vcpu_hw_irq_window(struct vcpu *v, bool on);
+void vcpu_hw_nmi_window(struct vcpu *v, bool on);
+
+/* Guest TSC = host TSC + offset, from now on. */
+void vcpu_hw_set_tsc_offset(struct vcpu *v, int64_t offset);
+
+/* The second-level tables changed: nothing cached from before may be used by this vCPU's next entry, on whichever CPU. */
+void vcpu_hw_flush(struct vcpu *v);
+
+/* Which accesses leave the guest; everything does until said otherwise. Per vCPU; ports are per VM. */
+void vcpu_hw_msr_passthrough(struct vcpu *v, uint32_t msr, bool read, bool write);
+
+/* CPUID as the processor gives it, for the policy. */
+void vcpu_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+/* CR0 and CR4 as the guest may write them: bits that the processor allows to be set in a guest. */
+uint64_t vcpu_hw_cr0_allowed(void);
+uint64_t vcpu_hw_cr4_allowed(void);

@@ -1,0 +1,54 @@
+/* A virtual machine: memory, buses, vCPUs, and where it stands in its life. Everything a VM owns hangs from here. */
+#pragma once
+
+#include "kernel/lib/compiler.h"
+#include "vmm/bus/bus.h"
+#include "vmm/bus/vclock.h"
+#include "vmm/core/vcpu.h"
+#include "vmm/core/vm_config.h"
+#include "vmm/mem/guest_mem.h"
+#include "vmm/mem/slpt.h"
+
+struct vm_platform; /* the devices: vmm/life/platform.h */
+struct cpuid_policy;
+struct msr_policy;
+
+enum vm_state {
+	VM_CREATED, /* configured, memory and vCPUs there, nothing loaded */
+	VM_LOADED,  /* images in place, start state set */
+	VM_RUNNING,
+	VM_PAUSED,
+	VM_STOPPED, /* ended by its own wish or by the operator */
+	VM_CRASHED, /* stopped with a post-mortem */
+	VM_STATE_COUNT
+};
+
+/* What a guest asked of the machine it runs on; set by devices through a callback, acted on by the loop. */
+enum vm_request { VM_REQUEST_NONE, VM_REQUEST_POWEROFF, VM_REQUEST_RESET, VM_REQUEST_DEBUG_EXIT };
+
+#define VM_CRASH_TEXT 160u
+
+struct vm {
+	struct vm_config config;
+	unsigned id;
+	enum vm_state state;
+	struct guest_mem mem;
+	struct slpt slpt;
+	struct bus ports;
+	struct bus mmio;
+	struct vclock clock; /* the devices' time */
+	uint64_t paused_at;  /* clock reading while not running */
+	int64_t clock_offset; /* clock = host TSC + this */
+	struct vcpu *vcpus[VM_MAX_VCPUS];
+	unsigned vcpu_count;
+	struct vm_platform *platform;
+	struct cpuid_policy *cpuid;
+	enum vm_request request;
+	uint32_t debug_exit_code; /* written to isa-debug-exit */
+	char crash[VM_CRASH_TEXT]; /* why, in words; empty unless crashed */
+	unsigned crashed_vcpu;
+	uint64_t restarts;
+};
+
+/* Note why the VM cannot go on, in words; the first reason stays. Returns VERDICT_CRASH's meaning to the caller's return. */
+void vm_set_crash(struct vm *vm, const struct vcpu *v, const char *fmt, ...) PRINTF_LIKE(3, 4);

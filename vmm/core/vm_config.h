@@ -1,0 +1,36 @@
+/* What avatar.conf (or `create`) says about one VM. Plain data; vmm/core/conf.c parses it. */
+#pragma once
+
+#include "kernel/lib/compiler.h"
+
+#define VM_NAME_MAX 32u     /* with the terminator */
+#define VM_FILE_MAX 64u
+#define VM_CMDLINE_MAX 1024u
+#define VM_MAX_MODULES 8u
+#define VM_MAX_VCPUS 16u
+#define VM_MAX_CPUID_RULES 32u
+
+enum vm_restart { RESTART_NO, RESTART_ON_CRASH, RESTART_ALWAYS };
+
+struct vm_module_config {
+	char file[VM_FILE_MAX];
+	char args[VM_CMDLINE_MAX / 4];
+};
+
+struct vm_config {
+	char name[VM_NAME_MAX];
+	char kernel[VM_FILE_MAX];
+	char initrd[VM_FILE_MAX]; /* empty: none */
+	char cmdline[VM_CMDLINE_MAX];
+	struct vm_module_config modules[VM_MAX_MODULES]; /* for multiboot kernels */
+	unsigned module_count;
+	uint64_t memory; /* bytes, multiple of 4 KiB */
+	unsigned cpus;
+	bool autostart;
+	bool debug_exit; /* isa-debug-exit at 0xf4 */
+	enum vm_restart restart;
+	uint64_t load_address; /* flat images: where to put and start them */
+	/* `cpuid = -fsrm,-avx2`: names of features to hide, one per entry. */
+	char cpuid_hide[VM_MAX_CPUID_RULES][16];
+	unsigned cpuid_hide_count;
+};

@@ -1,0 +1,149 @@
+/* A VM exit, decoded once: what the handlers read instead of VMCS fields. The reasons are the basic exit reasons of
+ * SDM 3 "VMX Basic Exit Reasons" (appendix C); a backend for another vendor translates its own into these. */
+#pragma once
+
+#include "kernel/lib/compiler.h"
+
+enum exit_reason {
+	EXIT_EXCEPTION_NMI = 0,
+	EXIT_EXTERNAL_INTERRUPT = 1,
+	EXIT_TRIPLE_FAULT = 2,
+	EXIT_INIT = 3,
+	EXIT_SIPI = 4,
+	EXIT_IO_SMI = 5,
+	EXIT_OTHER_SMI = 6,
+	EXIT_INTERRUPT_WINDOW = 7,
+	EXIT_NMI_WINDOW = 8,
+	EXIT_TASK_SWITCH = 9,
+	EXIT_CPUID = 10,
+	EXIT_GETSEC = 11,
+	EXIT_HLT = 12,
+	EXIT_INVD = 13,
+	EXIT_INVLPG = 14,
+	EXIT_RDPMC = 15,
+	EXIT_RDTSC = 16,
+	EXIT_RSM = 17,
+	EXIT_VMCALL = 18,
+	EXIT_VMCLEAR = 19,
+	EXIT_VMLAUNCH = 20,
+	EXIT_VMPTRLD = 21,
+	EXIT_VMPTRST = 22,
+	EXIT_VMREAD = 23,
+	EXIT_VMRESUME = 24,
+	EXIT_VMWRITE = 25,
+	EXIT_VMXOFF = 26,
+	EXIT_VMXON = 27,
+	EXIT_CR_ACCESS = 28,
+	EXIT_DR_ACCESS = 29,
+	EXIT_IO = 30,
+	EXIT_RDMSR = 31,
+	EXIT_WRMSR = 32,
+	EXIT_BAD_GUEST_STATE = 33, /* VM entry failed: guest state */
+	EXIT_BAD_MSR_LOAD = 34,    /* VM entry failed: MSR loading */
+	EXIT_MWAIT = 36,
+	EXIT_MTF = 37,
+	EXIT_MONITOR = 39,
+	EXIT_PAUSE = 40,
+	EXIT_MACHINE_CHECK_ENTRY = 41,
+	EXIT_TPR_BELOW_THRESHOLD = 43,
+	EXIT_APIC_ACCESS = 44,
+	EXIT_VIRTUALIZED_EOI = 45,
+	EXIT_GDTR_IDTR = 46,
+	EXIT_LDTR_TR = 47,
+	EXIT_EPT_VIOLATION = 48,
+	EXIT_EPT_MISCONFIG = 49,
+	EXIT_INVEPT = 50,
+	EXIT_RDTSCP = 51,
+	EXIT_PREEMPTION_TIMER = 52,
+	EXIT_INVVPID = 53,
+	EXIT_WBINVD = 54,
+	EXIT_XSETBV = 55,
+	EXIT_APIC_WRITE = 56,
+	EXIT_RDRAND = 57,
+	EXIT_INVPCID = 58,
+	EXIT_VMFUNC = 59,
+	EXIT_ENCLS = 60,
+	EXIT_RDSEED = 61,
+	EXIT_PML_FULL = 62,
+	EXIT_XSAVES = 63,
+	EXIT_XRSTORS = 64,
+	EXIT_PCONFIG = 65,
+	EXIT_SPP = 66,
+	EXIT_UMWAIT = 67,
+	EXIT_TPAUSE = 68,
+	EXIT_LOADIWKEY = 69,
+	EXIT_REASON_COUNT = 70
+};
+
+/* What an event is; the values are those of the interruption-information type field (SDM 3 "VM-Entry Controls for Event
+ * Injection"), which is the most complete list there is. */
+enum event_type {
+	EVENT_EXTERNAL_INTERRUPT = 0,
+	EVENT_NMI = 2,
+	EVENT_EXCEPTION = 3,
+	EVENT_SOFTWARE_INTERRUPT = 4,
+	EVENT_PRIVILEGED_SOFTWARE_EXCEPTION = 5, /* INT1 */
+	EVENT_SOFTWARE_EXCEPTION = 6             /* INT3, INTO */
+};
+
+struct event {
+	bool valid;
+	uint8_t vector;
+	uint8_t type;      /* enum event_type */
+	bool has_error;
+	uint32_t error;
+	uint32_t insn_len; /* for the software kinds: length of the instruction that made it */
+};
+
+enum cr_operation { CR_MOV_TO, CR_MOV_FROM, CR_CLTS, CR_LMSW };
+
+enum vcpu_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_GDTR, SEG_IDTR };
+
+struct vm_exit {
+	uint32_t reason; /* enum exit_reason; a number >= EXIT_REASON_COUNT is an unknown one */
+	uint32_t insn_len; /* bytes; for exits caused by an instruction */
+	uint64_t qualification; /* as the processor gave it: for the recorder and for messages, handlers do not pick it apart */
+	uint64_t rip;
+	uint64_t value; /* the one value that matters: port, MSR, CPUID leaf, guest-physical address */
+	uint64_t tsc;   /* host TSC right after the exit */
+	struct event vectoring; /* the event whose delivery this exit cut off; must be delivered again */
+	union {
+		struct event event; /* EXCEPTION_NMI, EXTERNAL_INTERRUPT */
+		struct {
+			uint16_t port;
+			uint8_t size; /* 1, 2, 4 */
+			bool in;
+			bool string;
+			bool rep;
+			uint8_t addr_size; /* string: 2, 4, 8 bytes */
+			uint8_t seg;       /* string: enum vcpu_seg of the memory operand */
+		} io;
+		struct {
+			uint64_t gpa;
+			uint64_t gva;
+			bool gva_valid;
+			bool read, write, fetch;
+			bool walk; /* the access was to the guest's own page tables, not to its operand */
+			bool readable, writable, executable; /* what the second-level entry allowed */
+		} mem; /* EPT_VIOLATION, EPT_MISCONFIG */
+		struct {
+			uint16_t offset; /* into the APIC page */
+			bool write, fetch;
+		} apic; /* APIC_ACCESS, APIC_WRITE */
+		struct {
+			uint8_t cr;  /* 0, 3, 4, 8 */
+			uint8_t op;  /* enum cr_operation */
+			uint8_t gpr; /* hardware number of the register */
+			uint16_t msw; /* LMSW source */
+		} cr;
+		struct {
+			uint8_t dr;
+			bool from; /* MOV reg, DR */
+			uint8_t gpr;
+		} dr;
+		uint8_t vector; /* VIRTUALIZED_EOI */
+	};
+};
+
+/* "EPT violation", "CPUID", ...; "?" for a number the manual has no name for. */
+const char *exit_reason_name(uint32_t reason);
