@@ -1,0 +1,126 @@
+/* Registers of the local APIC, both faces: the xAPIC's page of memory and the x2APIC's MSRs. Constants only; names after
+ * SDM 3 "Advanced Programmable Interrupt Controller (APIC)". */
+#pragma once
+
+#define LAPIC_DEFAULT_BASE 0xfee00000ull
+#define LAPIC_SIZE 0x1000u
+
+/* IA32_APIC_BASE, SDM 3 "Local APIC Status and Location" and "Extended XAPIC (x2APIC)". */
+#define MSR_IA32_APIC_BASE_INDEX 0x1bu
+#define APIC_BASE_BSP (1ull << 8)
+#define APIC_BASE_EXTD (1ull << 10)
+#define APIC_BASE_EN (1ull << 11)
+#define APIC_BASE_ADDR_MASK 0x000ffffffffff000ull
+
+#define MSR_IA32_TSC_DEADLINE_INDEX 0x6e0u
+
+/* Offsets in the page. The x2APIC has the same register at MSR 0x800 + offset / 16. */
+#define LAPIC_ID 0x020u
+#define LAPIC_VERSION 0x030u
+#define LAPIC_TPR 0x080u
+#define LAPIC_APR 0x090u
+#define LAPIC_PPR 0x0a0u
+#define LAPIC_EOI 0x0b0u
+#define LAPIC_RRD 0x0c0u
+#define LAPIC_LDR 0x0d0u
+#define LAPIC_DFR 0x0e0u /* not in x2APIC mode */
+#define LAPIC_SVR 0x0f0u
+#define LAPIC_ISR 0x100u /* eight of them, 16 bytes apart */
+#define LAPIC_TMR 0x180u
+#define LAPIC_IRR 0x200u
+#define LAPIC_ESR 0x280u
+#define LAPIC_LVT_CMCI 0x2f0u
+#define LAPIC_ICR_LOW 0x300u  /* x2APIC: the whole 64-bit ICR */
+#define LAPIC_ICR_HIGH 0x310u /* not in x2APIC mode */
+#define LAPIC_LVT_TIMER 0x320u
+#define LAPIC_LVT_THERMAL 0x330u
+#define LAPIC_LVT_PERF 0x340u
+#define LAPIC_LVT_LINT0 0x350u
+#define LAPIC_LVT_LINT1 0x360u
+#define LAPIC_LVT_ERROR 0x370u
+#define LAPIC_TIMER_INITIAL 0x380u
+#define LAPIC_TIMER_CURRENT 0x390u
+#define LAPIC_TIMER_DIVIDE 0x3e0u
+#define LAPIC_SELF_IPI 0x3f0u /* x2APIC only */
+#define LAPIC_VECTOR_REGS 8u
+#define LAPIC_VECTOR_REG_STRIDE 0x10u
+
+#define X2APIC_MSR_BASE 0x800u
+#define X2APIC_MSR_LAST 0x8ffu
+#define X2APIC_MSR(offset) (X2APIC_MSR_BASE + ((offset) >> 4))
+#define X2APIC_OFFSET(msr) (((msr)-X2APIC_MSR_BASE) << 4)
+
+#define LAPIC_ID_SHIFT 24u /* xAPIC */
+
+#define LAPIC_VERSION_MASK 0x000000ffu
+#define LAPIC_VERSION_INTEGRATED 0x14u
+#define LAPIC_VERSION_MAX_LVT_SHIFT 16u
+#define LAPIC_VERSION_MAX_LVT_MASK 0x00ff0000u
+#define LAPIC_VERSION_EOI_SUPPRESS 0x01000000u
+
+#define LAPIC_SVR_VECTOR_MASK 0x000000ffu
+#define LAPIC_SVR_ENABLE 0x00000100u
+#define LAPIC_SVR_FOCUS_OFF 0x00000200u
+#define LAPIC_SVR_EOI_SUPPRESS 0x00001000u
+
+#define LAPIC_LDR_SHIFT 24u
+#define LAPIC_DFR_FLAT 0xffffffffu
+#define LAPIC_DFR_CLUSTER 0x0fffffffu
+#define LAPIC_DFR_MODEL_MASK 0xf0000000u
+
+#define LAPIC_LVT_VECTOR_MASK 0x000000ffu
+#define LAPIC_LVT_DM_MASK 0x00000700u
+#define LAPIC_LVT_DM_FIXED 0x00000000u
+#define LAPIC_LVT_DM_SMI 0x00000200u
+#define LAPIC_LVT_DM_NMI 0x00000400u
+#define LAPIC_LVT_DM_INIT 0x00000500u
+#define LAPIC_LVT_DM_EXTINT 0x00000700u
+#define LAPIC_LVT_PENDING 0x00001000u
+#define LAPIC_LVT_ACTIVE_LOW 0x00002000u
+#define LAPIC_LVT_REMOTE_IRR 0x00004000u
+#define LAPIC_LVT_LEVEL 0x00008000u
+#define LAPIC_LVT_MASKED 0x00010000u
+#define LAPIC_LVT_TIMER_MODE_MASK 0x00060000u
+#define LAPIC_LVT_TIMER_ONE_SHOT 0x00000000u
+#define LAPIC_LVT_TIMER_PERIODIC 0x00020000u
+#define LAPIC_LVT_TIMER_TSC_DEADLINE 0x00040000u
+
+/* Divide configuration: bits 3, 1, 0. */
+#define LAPIC_DIVIDE_BY_2 0x0u
+#define LAPIC_DIVIDE_BY_4 0x1u
+#define LAPIC_DIVIDE_BY_8 0x2u
+#define LAPIC_DIVIDE_BY_16 0x3u
+#define LAPIC_DIVIDE_BY_32 0x8u
+#define LAPIC_DIVIDE_BY_64 0x9u
+#define LAPIC_DIVIDE_BY_128 0xau
+#define LAPIC_DIVIDE_BY_1 0xbu
+#define LAPIC_DIVIDE_MASK 0xbu
+
+#define LAPIC_ICR_VECTOR_MASK 0x000000ffu
+#define LAPIC_ICR_DM_MASK 0x00000700u
+#define LAPIC_ICR_DM_FIXED 0x00000000u
+#define LAPIC_ICR_DM_LOWEST 0x00000100u
+#define LAPIC_ICR_DM_SMI 0x00000200u
+#define LAPIC_ICR_DM_NMI 0x00000400u
+#define LAPIC_ICR_DM_INIT 0x00000500u
+#define LAPIC_ICR_DM_STARTUP 0x00000600u
+#define LAPIC_ICR_LOGICAL 0x00000800u
+#define LAPIC_ICR_PENDING 0x00001000u /* delivery status; always 0 in x2APIC mode */
+#define LAPIC_ICR_ASSERT 0x00004000u
+#define LAPIC_ICR_LEVEL 0x00008000u
+#define LAPIC_ICR_SHORTHAND_MASK 0x000c0000u
+#define LAPIC_ICR_TO_DESTINATION 0x00000000u
+#define LAPIC_ICR_TO_SELF 0x00040000u
+#define LAPIC_ICR_TO_ALL 0x00080000u
+#define LAPIC_ICR_TO_OTHERS 0x000c0000u
+#define LAPIC_ICR_HIGH_DEST_SHIFT 24u /* xAPIC */
+#define X2APIC_ICR_DEST_SHIFT 32u
+
+#define LAPIC_ESR_SEND_CHECKSUM 0x01u
+#define LAPIC_ESR_RECEIVE_CHECKSUM 0x02u
+#define LAPIC_ESR_SEND_ACCEPT 0x04u
+#define LAPIC_ESR_RECEIVE_ACCEPT 0x08u
+#define LAPIC_ESR_REDIRECTABLE_IPI 0x10u
+#define LAPIC_ESR_SEND_ILLEGAL_VECTOR 0x20u
+#define LAPIC_ESR_RECEIVED_ILLEGAL_VECTOR 0x40u
+#define LAPIC_ESR_ILLEGAL_REGISTER 0x80u
