@@ -18,12 +18,9 @@ static inline void store64(uint8_t *p, uint64_t v)
 	__builtin_memcpy(p, &v, sizeof(v));
 }
 
-void *memcpy(void *restrict dst, const void *restrict src, size_t n)
+/* From the lowest address up, each word read before it is written: right also when dst lies below an overlapping src. */
+static inline void copy_ascending(uint8_t *d, const uint8_t *s, size_t n)
 {
-	/* Ascending, each word read before it is written: memmove relies on this order. */
-	uint8_t *d = dst;
-	const uint8_t *s = src;
-
 	if (n >= REP_MIN_BYTES) {
 		size_t words = n / 8;
 
@@ -34,6 +31,11 @@ void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 		store64(d, load64(s));
 	while (n-- > 0)
 		*d++ = *s++;
+}
+
+void *memcpy(void *restrict dst, const void *restrict src, size_t n)
+{
+	copy_ascending(dst, src, n);
 	return dst;
 }
 
@@ -42,8 +44,10 @@ void *memmove(void *dst, const void *src, size_t n)
 	uint8_t *d = dst;
 	const uint8_t *s = src;
 
-	if ((uintptr_t)d - (uintptr_t)s >= n) /* below the source, or behind its end: ascending is safe */
-		return memcpy(dst, src, n);
+	if ((uintptr_t)d - (uintptr_t)s >= n) { /* below the source, or behind its end */
+		copy_ascending(d, s, n);
+		return dst;
+	}
 	for (; n >= 8; n -= 8)
 		store64(d + n - 8, load64(s + n - 8));
 	while (n-- > 0)

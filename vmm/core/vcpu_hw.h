@@ -93,6 +93,10 @@ void vcpu_hw_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value);
 void vcpu_hw_get_segment(struct vcpu *v, enum vcpu_seg seg, struct segment *out);
 void vcpu_hw_set_segment(struct vcpu *v, enum vcpu_seg seg, const struct segment *in);
 
+/* The four page-directory-pointer entries that PAE paging holds in the processor: needed when a handler, not the guest's
+ * own MOV, has switched PAE paging on. */
+void vcpu_hw_set_pdptes(struct vcpu *v, const uint64_t pdptes[4]);
+
 /* General register by hardware number, RSP included. */
 uint64_t vcpu_gpr(struct vcpu *v, unsigned gpr);
 void vcpu_set_gpr(struct vcpu *v, unsigned gpr, uint64_t value);

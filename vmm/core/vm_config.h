@@ -27,7 +27,9 @@ struct vm_config {
 	uint64_t memory; /* bytes, multiple of 4 KiB */
 	unsigned cpus;
 	bool autostart;
-	bool debug_exit; /* isa-debug-exit at 0xf4 */
+	bool debug_exit;  /* isa-debug-exit at 0xf4 */
+	bool stray_stops; /* `unmapped = stop` (the default): an access to an address that is neither RAM nor the platform's
+			     stops the VM; `unmapped = ones`: it reads all ones and writes go nowhere */
 	enum vm_restart restart;
 	uint64_t load_address; /* flat images: where to put and start them */
 	/* `cpuid = -fsrm,-avx2`: names of features to hide, one per entry. */

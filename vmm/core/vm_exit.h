@@ -117,6 +117,7 @@ struct vm_exit {
 			bool rep;
 			uint8_t addr_size; /* string: 2, 4, 8 bytes */
 			uint8_t seg;       /* string: enum vcpu_seg of the memory operand */
+			uint64_t gva;      /* string: linear address of the first element */
 		} io;
 		struct {
 			uint64_t gpa;
