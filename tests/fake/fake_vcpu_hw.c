@@ -1,0 +1,230 @@
+/* The seam vmm/core/vcpu_hw.h in plain memory: see the header. */
+#include "tests/fake/fake_vcpu_hw.h"
+
+#include "arch/x86/regs.h"
+#include "kernel/lib/errors.h"
+#include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
+#include "vmm/core/vcpu_reset.h"
+
+#include <stdlib.h>
+
+struct fake_machine fake_machine = {.has_timer = true, .cr0_allowed = 0xffffffff, .cr4_allowed = 0x3707ff};
+
+int vcpu_hw_create(struct vcpu *v)
+{
+	if (fake_machine.out_of_memory)
+		return ERR_NOMEM;
+	v->hw = calloc(1, sizeof(*v->hw));
+	assert(v->hw != NULL);
+	vcpu_reset_registers(v, false);
+	return 0;
+}
+
+void vcpu_hw_destroy(struct vcpu *v)
+{
+	free(v->hw);
+	v->hw = NULL;
+}
+
+void vcpu_hw_reset(struct vcpu *v, bool init)
+{
+	vcpu_reset_registers(v, init);
+	v->hw->shadow = v->hw->nmi_blocked = v->hw->single_step_pending = false;
+	v->hw->irq_window = v->hw->nmi_window = false;
+	if (init)
+		v->hw->inits++;
+	else
+		v->hw->resets++;
+}
+
+void vcpu_hw_load(struct vcpu *v)
+{
+	v->hw->loaded = true;
+	v->hw->loads++;
+}
+
+void vcpu_hw_unload(struct vcpu *v)
+{
+	v->hw->loaded = false;
+	v->hw->unloads++;
+}
+
+int vcpu_hw_enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e)
+{
+	struct vcpu_hw *hw = v->hw;
+	unsigned n = hw->exit_next;
+
+	assert(hw->loaded);
+	hw->enters++;
+	hw->last_deadline = deadline;
+	hw->last_inject = v->inject;
+	if (v->inject.valid && v->inject.type == EVENT_NMI)
+		hw->nmi_blocked = true;
+	v->inject.valid = false;
+	hw->shadow = false;
+	if (hw->on_enter)
+		hw->on_enter(v);
+	assert(n < hw->exit_count);
+	*e = hw->exits[n];
+	hw->exit_next++;
+	exit_ring_add(&v->ring, e);
+	return hw->exit_results[n];
+}
+
+bool vcpu_hw_has_timer(void)
+{
+	return fake_machine.has_timer;
+}
+
+void vcpu_hw_host_event(const struct vm_exit *e)
+{
+	(void)e;
+	fake_machine.host_events++;
+}
+
+void vcpu_hw_explain_failure(struct vcpu *v, const struct vm_exit *e, void (*line)(void *ctx, const char *text),
+			     void *ctx)
+{
+	(void)v;
+	(void)e;
+	line(ctx, "the fake processor refused");
+}
+
+int vcpu_hw_describe(char *out, size_t size, uint32_t reason, uint64_t qualification, uint64_t value)
+{
+	return (int)fmt_snprintf(out, size, "reason %u, qualification 0x%llx, value 0x%llx", reason,
+				 (unsigned long long)qualification, (unsigned long long)value);
+}
+
+uint64_t vcpu_hw_get(struct vcpu *v, enum vcpu_reg reg)
+{
+	assert(reg < VCPU_REG_COUNT);
+	return v->hw->regs[reg];
+}
+
+void vcpu_hw_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value)
+{
+	assert(reg < VCPU_REG_COUNT);
+	v->hw->regs[reg] = value;
+}
+
+void vcpu_hw_get_segment(struct vcpu *v, enum vcpu_seg seg, struct segment *out)
+{
+	assert(seg < FAKE_SEGMENTS);
+	*out = v->hw->segs[seg];
+}
+
+void vcpu_hw_set_segment(struct vcpu *v, enum vcpu_seg seg, const struct segment *in)
+{
+	assert(seg < FAKE_SEGMENTS);
+	v->hw->segs[seg] = *in;
+}
+
+void vcpu_hw_set_pdptes(struct vcpu *v, const uint64_t pdptes[4])
+{
+	memcpy(v->hw->pdptes, pdptes, sizeof(v->hw->pdptes));
+}
+
+uint64_t vcpu_gpr(struct vcpu *v, unsigned gpr)
+{
+	assert(gpr < GPR_COUNT);
+	return gpr == GPR_RSP ? v->hw->regs[VCPU_RSP] : v->gpr[gpr];
+}
+
+void vcpu_set_gpr(struct vcpu *v, unsigned gpr, uint64_t value)
+{
+	assert(gpr < GPR_COUNT);
+	if (gpr == GPR_RSP)
+		v->hw->regs[VCPU_RSP] = value;
+	else
+		v->gpr[gpr] = value;
+}
+
+void vcpu_hw_skip(struct vcpu *v, const struct vm_exit *e)
+{
+	uint64_t *rflags = &v->hw->regs[VCPU_RFLAGS];
+
+	v->hw->regs[VCPU_RIP] = e->rip + e->insn_len;
+	v->hw->single_step_pending = (*rflags & RFLAGS_TF) != 0;
+	*rflags &= ~RFLAGS_RF;
+	v->hw->shadow = false;
+	v->hw->skips++;
+}
+
+bool vcpu_hw_irq_allowed(struct vcpu *v)
+{
+	return (v->hw->regs[VCPU_RFLAGS] & RFLAGS_IF) != 0 && !v->hw->shadow && !v->inject.valid;
+}
+
+bool vcpu_hw_nmi_allowed(struct vcpu *v)
+{
+	return !v->hw->nmi_blocked && !v->hw->shadow && !v->inject.valid;
+}
+
+void vcpu_hw_irq_window(struct vcpu *v, bool on)
+{
+	v->hw->irq_window = on;
+}
+
+void vcpu_hw_nmi_window(struct vcpu *v, bool on)
+{
+	v->hw->nmi_window = on;
+}
+
+void vcpu_hw_set_tsc_offset(struct vcpu *v, int64_t offset)
+{
+	v->hw->tsc_offset = offset;
+}
+
+void vcpu_hw_flush(struct vcpu *v)
+{
+	v->hw->flushes++;
+}
+
+void vcpu_hw_msr_passthrough(struct vcpu *v, uint32_t msr, bool read, bool write)
+{
+	struct vcpu_hw *hw = v->hw;
+	unsigned i = 0;
+
+	while (i < hw->msr_count && hw->msrs[i].msr != msr)
+		i++;
+	assert(i < FAKE_MAX_MSRS);
+	hw->msrs[i] = (struct fake_msr_access){msr, read, write};
+	if (i == hw->msr_count)
+		hw->msr_count++;
+}
+
+void vcpu_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	memset(out, 0, 4 * sizeof(out[0]));
+	if (fake_machine.cpuid)
+		fake_machine.cpuid(leaf, subleaf, out);
+}
+
+uint64_t vcpu_hw_cr0_allowed(void)
+{
+	return fake_machine.cr0_allowed;
+}
+
+uint64_t vcpu_hw_cr4_allowed(void)
+{
+	return fake_machine.cr4_allowed;
+}
+
+void fake_vcpu_add_exit(struct vcpu *v, const struct vm_exit *e, int result)
+{
+	assert(v->hw->exit_count < FAKE_MAX_EXITS);
+	v->hw->exits[v->hw->exit_count] = *e;
+	v->hw->exit_results[v->hw->exit_count] = result;
+	v->hw->exit_count++;
+}
+
+struct fake_msr_access fake_vcpu_msr(const struct vcpu *v, uint32_t msr)
+{
+	for (unsigned i = 0; i < v->hw->msr_count; i++) {
+		if (v->hw->msrs[i].msr == msr)
+			return v->hw->msrs[i];
+	}
+	return (struct fake_msr_access){msr, false, false};
+}
