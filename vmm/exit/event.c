@@ -1,0 +1,38 @@
+/* Exits that are about events: the host's interrupts, the guest's windows, and the timer that ends a slice. */
+#include "vmm/exit/handlers.h"
+
+#include "vmm/core/vcpu_hw.h"
+#include "vmm/core/vm.h"
+
+/* The exit took (acknowledged) a host interrupt: its handler runs now, and the loop lets the host look at what it left. */
+enum verdict exit_external_interrupt(struct vcpu *v, const struct vm_exit *e)
+{
+	(void)v;
+	vcpu_hw_host_event(e);
+	return VERDICT_YIELD;
+}
+
+/* The guest can take an interrupt now: the loop asks the interrupt controllers again before the next entry. */
+enum verdict exit_interrupt_window(struct vcpu *v, const struct vm_exit *e)
+{
+	(void)e;
+	vcpu_hw_irq_window(v, false);
+	vcpu_request(v, VCPU_REQ_EVENT);
+	return VERDICT_RESUME;
+}
+
+enum verdict exit_nmi_window(struct vcpu *v, const struct vm_exit *e)
+{
+	(void)e;
+	vcpu_hw_nmi_window(v, false);
+	vcpu_request(v, VCPU_REQ_EVENT);
+	return VERDICT_RESUME;
+}
+
+/* A deadline has come: the loop sees from the clock whose it was. */
+enum verdict exit_preemption_timer(struct vcpu *v, const struct vm_exit *e)
+{
+	(void)v;
+	(void)e;
+	return VERDICT_RESUME;
+}
