@@ -7,15 +7,17 @@
 /* NO must not be a state. */
 #define NO VM_STATE_COUNT
 
+/* clang-format off */
 static const uint8_t table[VM_STATE_COUNT][LIFE_STEP_COUNT] = {
-	/*               LOAD        START       PAUSE      RESUME      RESET       SHUTDOWN    STOP        CRASH       DESTROY */
-	[VM_CREATED] = {VM_LOADED, NO, NO, NO, NO, NO, NO, NO, NO},
-	[VM_LOADED] = {NO, VM_RUNNING, NO, NO, NO, NO, NO, NO, NO},
-	[VM_RUNNING] = {NO, NO, VM_PAUSED, NO, VM_RUNNING, VM_RUNNING, VM_STOPPED, VM_CRASHED, NO},
-	[VM_PAUSED] = {NO, NO, NO, VM_RUNNING, VM_RUNNING, NO, VM_STOPPED, VM_CRASHED, NO},
-	[VM_STOPPED] = {VM_LOADED, NO, NO, NO, VM_RUNNING, NO, NO, NO, NO},
-	[VM_CRASHED] = {VM_LOADED, NO, NO, NO, VM_RUNNING, NO, NO, NO, NO},
+	/*               LOAD       START       PAUSE      RESUME      RESET       SHUTDOWN    STOP        CRASH       DESTROY */
+	[VM_CREATED] = { VM_LOADED, NO,         NO,        NO,         NO,         NO,         NO,         NO,         NO },
+	[VM_LOADED]  = { NO,        VM_RUNNING, NO,        NO,         NO,         NO,         NO,         NO,         NO },
+	[VM_RUNNING] = { NO,        NO,         VM_PAUSED, NO,         VM_RUNNING, VM_RUNNING, VM_STOPPED, VM_CRASHED, NO },
+	[VM_PAUSED]  = { NO,        NO,         NO,        VM_RUNNING, VM_RUNNING, NO,         VM_STOPPED, VM_CRASHED, NO },
+	[VM_STOPPED] = { VM_LOADED, NO,         NO,        NO,         VM_RUNNING, NO,         NO,         NO,         NO },
+	[VM_CRASHED] = { VM_LOADED, NO,         NO,        NO,         VM_RUNNING, NO,         NO,         NO,         NO },
 };
+/* clang-format on */
 
 static const char *const state_names[] = {"created", "loaded", "running", "paused", "stopped", "crashed"};
 static const char *const step_names[] = {"load",     "start", "pause", "resume", "reset",

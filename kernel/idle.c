@@ -1,0 +1,26 @@
+/* Waiting for interrupts. Privileged by its nature: STI, HLT. */
+#include "kernel/idle.h"
+
+#include "arch/x86/insn.h"
+#include "kernel/lib/assert.h"
+
+static void (*timer_arm)(uint64_t tsc);
+
+void idle_set_timer(void (*arm)(uint64_t tsc))
+{
+	timer_arm = arm;
+}
+
+void idle_until(uint64_t tsc)
+{
+	assert(timer_arm != NULL);
+	timer_arm(tsc);
+	/* STI takes effect after the next instruction (SDM 2 "STI"): an interrupt cannot slip in before HLT and be slept over. */
+	__asm__ volatile("sti; hlt; cli" : : : "memory");
+	timer_arm(UINT64_MAX);
+}
+
+void idle_window(void)
+{
+	__asm__ volatile("sti; nop; cli" : : : "memory");
+}

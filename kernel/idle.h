@@ -1,0 +1,13 @@
+/* The second of the two places where this kernel takes interrupts: waiting, with nothing to run. (The other is a VM exit.) */
+#pragma once
+
+#include "kernel/lib/compiler.h"
+
+/* What arms a timer interrupt of this CPU for a host TSC value; UINT64_MAX: none. Handed in once at boot. */
+void idle_set_timer(void (*arm)(uint64_t tsc));
+
+/* Halt until an interrupt comes, at the latest at tsc. Returns after the interrupt's handler has run. IF = 0 before and after. */
+void idle_until(uint64_t tsc);
+
+/* Let every interrupt that is pending now have its handler, and go on. IF = 0 before and after. */
+void idle_window(void);
