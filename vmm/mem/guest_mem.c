@@ -217,7 +217,7 @@ static const struct guest_block *find_span(const struct guest_mem *m, uint64_t g
 
 	if (!first || range_wraps(gpa, len))
 		return NULL;
-	while (gpa - b->gpa + len > b->len) {
+	while (len > b->len - (gpa - b->gpa)) {
 		uint64_t here = b->len - (gpa - b->gpa);
 
 		gpa += here;
