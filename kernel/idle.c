@@ -16,11 +16,11 @@ void idle_until(uint64_t tsc)
 	assert(timer_arm != NULL);
 	timer_arm(tsc);
 	/* STI takes effect after the next instruction (SDM 2 "STI"): an interrupt cannot slip in before HLT and be slept over. */
-	__asm__ volatile("sti; hlt; cli" : : : "memory");
+	sti_hlt_cli();
 	timer_arm(UINT64_MAX);
 }
 
 void idle_window(void)
 {
-	__asm__ volatile("sti; nop; cli" : : : "memory");
+	sti_nop_cli();
 }

@@ -1,0 +1,31 @@
+/* What the machine gives to its VMs: memory, time, boot images. One object, made by main, handed to everything here. */
+#pragma once
+
+#include "kernel/heap.h"
+#include "kernel/lib/page_source.h"
+#include "vmm/life/images.h"
+#include "vmm/mem/memtype.h"
+#include "vmm/mem/slpt.h"
+
+#define HOST_MAX_VMS 256u
+
+struct vm;
+
+struct vmm_host {
+	struct page_source pages;
+	struct heap *heap;
+	struct image_store images;
+	struct mtrr_state mtrr;
+	struct slpt_format slpt_format;
+	uint64_t tsc_hz;
+	uint64_t (*wall_seconds)(void); /* seconds since 1970, now */
+	uint64_t (*free_bytes)(void);   /* memory that can still be given away */
+	struct vm *vms[HOST_MAX_VMS];   /* in order of creation, no holes */
+	unsigned vm_count;
+	unsigned next_id;
+	unsigned next_turn; /* round robin */
+	bool can_run;       /* the machine has what VMs need; else only the monitor works */
+};
+
+/* The VM of that name, or NULL. */
+struct vm *host_find(const struct vmm_host *host, const char *name);

@@ -1,0 +1,60 @@
+/* Every command, in the order `help` shows them. */
+#include "vmm/monitor/commands.h"
+
+const struct command monitor_commands[] = {
+	{"help", "[COMMAND]", "list the commands, or explain one", "Without an argument: every command with one line.",
+	 cmd_help, 0, 1},
+	{"list", "", "the VMs and their states",
+	 "One line a VM: number, name, state, virtual CPUs, memory, exits so far, and why it crashed if it did.",
+	 cmd_list, 0, 0},
+	{"create", "NAME KEY=VALUE...", "make a VM from the boot modules",
+	 "Keys as in avatar.conf: kernel= initrd= cmdline= memory= cpus= ...; `like=OTHER` takes the rest from another VM.\n"
+	 "A value with blanks goes in quotes: cmdline=\"console=ttyS0 quiet\".",
+	 cmd_create, 2, MONITOR_MAX_ARGS},
+	{"start", "NAME", "load it if need be, and let it run",
+	 "Legal for a VM that is created, loaded, stopped or crashed. Its images are loaded afresh.", cmd_start, 1, 1},
+	{"pause", "NAME", "stop its CPUs and its time", "The guest's clock stands still until `resume`.", cmd_pause, 1,
+	 1},
+	{"resume", "NAME", "let a paused VM go on", "", cmd_resume, 1, 1},
+	{"reset", "NAME", "power-cycle it", "Devices and CPUs to power-on state, images loaded again, then started.",
+	 cmd_reset, 1, 1},
+	{"shutdown", "NAME", "press its power button", "The guest is asked by ACPI; `destroy` does not ask.",
+	 cmd_shutdown, 1, 1},
+	{"destroy", "NAME", "take it apart, whatever it does", "All its memory goes back to the hypervisor.",
+	 cmd_destroy, 1, 1},
+	{"console", "NAME", "talk to its serial port; Ctrl-] leaves",
+	 "Shows what the guest has printed (the last 64 KiB), then attaches the terminal. Ctrl-] comes back here.",
+	 cmd_console, 1, 1},
+	{"wait", "NAME TEXT SECONDS", "wait until the guest has printed a text",
+	 "Looks at what came since the last text that was found. For scripts: run=\"start a; wait a login: 60; ...\".",
+	 cmd_wait, 3, 3},
+	{"send", "NAME TEXT", "type a line into its console", "The text and a carriage return, as if typed.", cmd_send,
+	 2, 2},
+	{"info", "[cpu|memory|preflight|images|cpuid NAME|msr|NAME]", "the machine, or one VM",
+	 "info            version, processor, memory, time\n"
+	 "info preflight  what the hypervisor needs and would like, and what it found\n"
+	 "info memory     where the machine's memory is\n"
+	 "info images     the boot modules\n"
+	 "info cpuid NAME the CPUID bits that the VM is given, row by row, with the reason\n"
+	 "info msr        the MSRs that guests may use, row by row, with the reason\n"
+	 "info NAME       a VM: configuration, devices, exits by reason",
+	 cmd_info, 0, 2},
+	{"stats", "NAME", "its exits by reason", "", cmd_stats, 1, 1},
+	{"regs", "NAME [VCPU]", "its registers", "General, control, segment and descriptor-table registers.", cmd_regs,
+	 1, 2},
+	{"x", "NAME ADDRESS [BYTES]", "dump memory at a virtual address",
+	 "Through the guest's own page tables as its first CPU has them. BYTES: 64 unless told, at most 4096.", cmd_x,
+	 2, 3},
+	{"xp", "NAME ADDRESS [BYTES]", "dump memory at a guest-physical address",
+	 "BYTES: 64 unless told, at most 4096.", cmd_xp, 2, 3},
+	{"trace", "NAME [COUNT] [VCPU]", "its last exits, from the flight recorder",
+	 "The newest last; 16 unless told, at most 1024. The recorder is always on.", cmd_trace, 1, 3},
+	{"dmesg", "[LINES]", "the hypervisor's log", "The whole ring, or its last lines.", cmd_dmesg, 0, 1},
+	{"echo", "[TEXT...]", "print the words", "For scripts.", cmd_echo, 0, MONITOR_MAX_ARGS},
+	{"json", "on|off", "replies as one JSON object a line",
+	 "{\"command\":..., \"output\":[lines...], \"ok\":true|false}", cmd_json, 1, 1},
+	{"panic", "", "make the hypervisor panic, to see what that looks like", "Ends everything.", cmd_panic, 0, 0},
+	{"poweroff", "", "switch the machine off", "Guests are not asked.", cmd_poweroff, 0, 0},
+	{"reboot", "", "restart the machine", "Guests are not asked.", cmd_reboot, 0, 0},
+	{NULL, NULL, NULL, NULL, NULL, 0, 0},
+};
