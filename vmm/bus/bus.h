@@ -25,9 +25,10 @@ struct bus_range {
 struct bus {
 	struct bus_range ranges[BUS_MAX_RANGES]; /* sorted by base, no two overlap */
 	unsigned count;
-	uint64_t unclaimed_reads;  /* accesses that nobody owned: reads gave all ones, writes went nowhere */
+	uint64_t unclaimed_reads; /* accesses that nobody owned: reads gave all ones, writes went nowhere */
 	uint64_t unclaimed_writes;
-	uint64_t last_unclaimed;   /* address of the newest one */
+	uint64_t last_unclaimed; /* address of the newest one */
+	unsigned last_hit;       /* index of the range the last access went to: the first guess for the next */
 };
 
 void bus_init(struct bus *b);
@@ -40,8 +41,9 @@ MUST_CHECK int bus_register(struct bus *b, uint64_t base, uint64_t len, const st
 /* Take back the range that begins at base. Returns 0 or ERR_NOENT. */
 int bus_unregister(struct bus *b, uint64_t base);
 
-/* One access. An access that is not wholly inside one range is split into bytes, as 8-bit parts on a wider bus see it;
- * bytes nobody owns read as ones and are counted. Returns true when every byte had an owner. */
+/* One access of 1 to 8 bytes. One that is not wholly inside one range is split into bytes, as 8-bit parts on a wider bus
+ * see it; bytes nobody owns read as ones, and the access is counted as unclaimed. A read's value and what a device sees
+ * of a write have no bits above the access's size. Returns true when every byte had an owner. */
 bool bus_read(struct bus *b, uint64_t addr, unsigned size, uint64_t *value);
 bool bus_write(struct bus *b, uint64_t addr, unsigned size, uint64_t value);
 

@@ -8,19 +8,21 @@
 #define VCLOCK_NEVER UINT64_MAX
 
 struct valarm {
-	uint64_t at;              /* ticks; valid while armed */
-	void (*fire)(void *ctx);  /* called from vclock_expire(), alarm already disarmed, may arm again */
+	uint64_t at;             /* ticks; valid while armed */
+	void (*fire)(void *ctx); /* called from vclock_expire(), alarm already disarmed, may arm again */
 	void *ctx;
-	struct valarm *next;      /* the clock's list, by time, then by order of arming */
-	bool armed;
+	struct valarm *next; /* the clock's list, by time, then by order of arming */
+	bool armed;          /* an alarm starts as all zeros but fire and ctx */
 };
 
 struct vclock {
-	uint64_t (*now)(void *ctx);  /* ticks, monotonic */
-	void (*changed)(void *ctx);  /* the earliest alarm is another one now; may be NULL */
+	uint64_t (*now)(void *ctx); /* ticks, monotonic */
+	void (*changed)(void *ctx); /* the earliest alarm is another one now; may be NULL */
 	void *ctx;
 	uint64_t hz;
-	struct valarm *first;
+	struct valarm *first; /* these three start as zeros */
+	struct valarm *due;   /* taken out of the list by a running vclock_expire(), not fired yet */
+	bool expiring;
 };
 
 static inline uint64_t vclock_now(const struct vclock *c)
@@ -38,9 +40,13 @@ void vclock_disarm(struct vclock *c, struct valarm *a);
 uint64_t vclock_next(const struct vclock *c);
 
 /* Fire every alarm that is due at `now`, in order. Bounded: an alarm armed again by its own fire() for a time <= now
- * waits for the next call. Returns the number fired. */
+ * waits for the next call. While it runs, changed() is not called; at the end once, when anything has fired. Not to be
+ * called from fire(). Returns the number fired. */
 unsigned vclock_expire(struct vclock *c, uint64_t now);
 
 /* Convert between ticks and the counts of a part that runs at part_hz; both round down. */
 uint64_t vclock_to_counts(const struct vclock *c, uint64_t ticks, uint64_t part_hz);
 uint64_t vclock_from_counts(const struct vclock *c, uint64_t counts, uint64_t part_hz);
+
+/* The first tick at which vclock_to_counts() gives `counts` or more: where to put an alarm that must not come early. */
+uint64_t vclock_reaching(const struct vclock *c, uint64_t counts, uint64_t part_hz);
