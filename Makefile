@@ -27,6 +27,10 @@ C_SRCS := $(foreach d,$(SRC_DIRS),$(sort $(wildcard $(d)/*.c)))
 ASM_SRCS := $(foreach d,$(SRC_DIRS),$(sort $(wildcard $(d)/*.asm)))
 OBJS := $(C_SRCS:%.c=$(BUILD)/obj/%.o) $(ASM_SRCS:%.asm=$(BUILD)/obj/%.asm.o)
 
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
+
 all: $(BUILD)/avatar.elf
 
 # Without this, make deletes the generated sources and builds everything twice.
@@ -38,25 +42,27 @@ GEN_HDRS ?=
 
 $(BUILD)/obj/%.o: %.c Makefile $(GEN_HDRS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
 
 $(BUILD)/obj/%.asm.o: %.asm Makefile
 	@mkdir -p $(@D)
-	$(NASM) $(ASFLAGS) -MD $(@:.o=.d) -MP -o $@ $<
+	$(call say,NASM,$<)
+	$(Q)$(NASM) $(ASFLAGS) -MD $(@:.o=.d) -MP -o $@ $<
 
 # A compiler must not turn our memset into a call to memset.
 CFLAGS_kernel_lib_string := -fno-builtin -fno-tree-loop-distribute-patterns
-# The guard is set up by code that must not be guarded.
 
 # Two links: the symbol table is made from the first image and is the last section of the second, so that it moves nothing.
 $(BUILD)/avatar.elf: $(OBJS) linker.ld boot/gen_symbols.py
 	@mkdir -p $(BUILD)/gen
-	$(PYTHON) boot/gen_symbols.py --empty > $(BUILD)/gen/symbols0.c
-	$(CC) $(CFLAGS) -c $(BUILD)/gen/symbols0.c -o $(BUILD)/gen/symbols0.o
-	$(CC) $(LDFLAGS) -T linker.ld -o $(BUILD)/gen/avatar.pass1.elf $(OBJS) $(BUILD)/gen/symbols0.o
-	$(NM) -n $(BUILD)/gen/avatar.pass1.elf | $(PYTHON) boot/gen_symbols.py > $(BUILD)/gen/symbols1.c
-	$(CC) $(CFLAGS) -c $(BUILD)/gen/symbols1.c -o $(BUILD)/gen/symbols1.o
-	$(CC) $(LDFLAGS) -T linker.ld -o $@ $(OBJS) $(BUILD)/gen/symbols1.o
+	$(call say,LD,$@)
+	$(Q)$(PYTHON) boot/gen_symbols.py --empty > $(BUILD)/gen/symbols0.c
+	$(Q)$(CC) $(CFLAGS) -c $(BUILD)/gen/symbols0.c -o $(BUILD)/gen/symbols0.o
+	$(Q)$(CC) $(LDFLAGS) -T linker.ld -o $(BUILD)/gen/avatar.pass1.elf $(OBJS) $(BUILD)/gen/symbols0.o
+	$(Q)$(NM) -n $(BUILD)/gen/avatar.pass1.elf | $(PYTHON) boot/gen_symbols.py > $(BUILD)/gen/symbols1.c
+	$(Q)$(CC) $(CFLAGS) -c $(BUILD)/gen/symbols1.c -o $(BUILD)/gen/symbols1.o
+	$(Q)$(CC) $(LDFLAGS) -T linker.ld -o $@ $(OBJS) $(BUILD)/gen/symbols1.o
 
 -include $(OBJS:.o=.d)
 -include boot/iso.mk guests/guests.mk tests/tests.mk
