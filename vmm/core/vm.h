@@ -11,6 +11,7 @@
 
 struct vm_platform; /* the devices: vmm/life/platform.h */
 struct cpuid_policy;
+struct vmm_host;
 struct msr_policy;
 
 enum vm_state {
@@ -30,6 +31,7 @@ enum vm_request { VM_REQUEST_NONE, VM_REQUEST_POWEROFF, VM_REQUEST_RESET, VM_REQ
 
 struct vm {
 	struct vm_config config;
+	struct vmm_host *host; /* whose VM this is */
 	unsigned id;
 	enum vm_state state;
 	struct guest_mem mem;
@@ -48,6 +50,7 @@ struct vm {
 	char crash[VM_CRASH_TEXT]; /* why, in words; empty unless crashed */
 	unsigned crashed_vcpu;
 	uint64_t restarts;
+	unsigned next_vcpu; /* whose turn it is, round robin */
 };
 
 /* Note why the VM cannot go on, in words; the first reason stays. Returns VERDICT_CRASH's meaning to the caller's return. */

@@ -1,0 +1,28 @@
+/* The VM's clock. */
+#include "vmm/life/clock.h"
+
+#include "arch/x86/insn.h"
+#include "vmm/exit/tsc.h"
+
+static uint64_t clock_now(void *ctx)
+{
+	const struct vm *vm = ctx;
+
+	if (vm->state == VM_PAUSED)
+		return vm->paused_at;
+	return rdtsc() + (uint64_t)vm->clock_offset;
+}
+
+void vm_clock_init(struct vm *vm, uint64_t tsc_hz)
+{
+	vm->clock.now = clock_now;
+	vm->clock.ctx = vm;
+	vm->clock.hz = tsc_hz;
+}
+
+void vm_clock_set(struct vm *vm, uint64_t ticks)
+{
+	vm->clock_offset = (int64_t)(ticks - rdtsc());
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		vcpu_tsc_changed(vm->vcpus[i]);
+}

@@ -1,0 +1,10 @@
+/* A VM's time: the clock its devices live in is the host's TSC plus an offset, and stands still while the VM is paused.
+ * Each vCPU's TSC is that clock plus its own TSC_ADJUST. */
+#pragma once
+
+#include "vmm/core/vm.h"
+
+void vm_clock_init(struct vm *vm, uint64_t tsc_hz);
+
+/* The clock reads `ticks` now, and goes on from there. */
+void vm_clock_set(struct vm *vm, uint64_t ticks);
