@@ -73,15 +73,13 @@ static int no_room(struct loader *l, const char *what, uint64_t len, uint64_t fr
 }
 
 /* A free place is lowest when it begins at `from`, at the begin of RAM, or where a piece ends. */
-static bool lower_candidate(const struct loader *l, uint64_t at, uint64_t len, uint64_t align, uint64_t from,
+static void lower_candidate(const struct loader *l, uint64_t at, uint64_t len, uint64_t align, uint64_t from,
 			    uint64_t to, uint64_t *best)
 {
 	uint64_t gpa = ALIGN_UP(at < from ? from : at, align);
 
-	if (gpa < at || !range_below(gpa, len, to) || gpa >= *best || !loader_is_free(l, gpa, len))
-		return false;
-	*best = gpa;
-	return true;
+	if (gpa >= at && range_below(gpa, len, to) && gpa < *best && loader_is_free(l, gpa, len))
+		*best = gpa;
 }
 
 int loader_claim_lowest(struct loader *l, const char *what, uint64_t len, uint64_t align, uint64_t from, uint64_t to,
