@@ -1,0 +1,179 @@
+/* The local APIC of one virtual CPU, in both of its faces: the xAPIC's page of registers and the x2APIC's MSRs. Follows
+ * SDM 3 "Advanced Programmable Interrupt Controller (APIC)". It knows neither the vCPU nor the other APICs: what it has
+ * to say goes through struct vlapic_ops.
+ *
+ * The registers live in one page, laid out as the architecture has it, so that the page can serve a processor that
+ * virtualises the APIC itself. Only vlapic_deliver(), vlapic_route() and vlapic_matches() may be called while another
+ * CPU works on the same APIC; everything else belongs to whoever runs the vCPU. */
+#pragma once
+
+#include "kernel/lib/compiler.h"
+#include "kernel/lib/errors.h"
+#include "vmm/bus/vclock.h"
+
+enum vlapic_mode { VLAPIC_DISABLED, VLAPIC_XAPIC, VLAPIC_X2APIC };
+
+/* The delivery modes as the ICR, the LVT and the I/O APIC encode them. */
+enum vlapic_delivery {
+	VLAPIC_FIXED = 0,
+	VLAPIC_LOWEST = 1,
+	VLAPIC_SMI = 2,
+	VLAPIC_NMI = 4,
+	VLAPIC_INIT = 5,
+	VLAPIC_STARTUP = 6,
+	VLAPIC_EXTINT = 7
+};
+
+enum vlapic_shorthand { VLAPIC_TO_DESTINATION, VLAPIC_TO_SELF, VLAPIC_TO_ALL, VLAPIC_TO_OTHERS };
+
+/* An interrupt message: from an APIC's ICR, from an I/O APIC, or an MSI. */
+struct vlapic_ipi {
+	uint32_t dest;
+	uint8_t vector;
+	uint8_t delivery;  /* enum vlapic_delivery */
+	uint8_t shorthand; /* enum vlapic_shorthand; only in a message from an APIC */
+	bool logical;      /* dest is a logical destination */
+	bool level;        /* level triggered: its EOI is to be broadcast */
+	bool wide;         /* dest has 32 bits (sent by an x2APIC), otherwise 8 */
+};
+
+/* What an APIC tells its owner. raised, init, startup and nmi may be called on any CPU. */
+struct vlapic_ops {
+	/* An interrupt may have become deliverable: ask vlapic_pending() before the next entry. */
+	void (*raised)(void *ctx);
+	void (*nmi)(void *ctx);
+	void (*init)(void *ctx);
+	void (*startup)(void *ctx, uint8_t vector);
+	/* An IPI for others, or for all: the owner knows them. See vlapic_route(). */
+	void (*send_ipi)(void *ctx, const struct vlapic_ipi *ipi);
+	/* The guest is done with a level-triggered interrupt: tell the I/O APICs. */
+	void (*eoi)(void *ctx, uint8_t vector);
+};
+
+struct vlapic_config {
+	void *page;  /* 4 KiB, aligned; contents undefined */
+	uint32_t id; /* the x2APIC ID; its low 8 bits are the xAPIC ID */
+	bool bsp;
+	struct vclock *clock;
+	uint64_t timer_hz; /* what the timer counts before it is divided: the crystal of CPUID leaf 15H */
+	const struct vlapic_ops *ops;
+	void *ctx;
+};
+
+struct vlapic_timer {
+	struct valarm alarm;
+	uint64_t start;     /* clock ticks when the count was at its initial value */
+	uint64_t deadline;  /* guest TSC; 0: not armed */
+	int64_t tsc_offset; /* guest TSC = clock ticks + this */
+	uint32_t mode;      /* LAPIC_LVT_TIMER_MODE_MASK bits of the LVT */
+	uint8_t divide_shift;
+};
+
+struct vlapic {
+	uint32_t *regs;     /* the page */
+	uint32_t irr_words; /* bit n: IRR word n may be non-zero; atomic */
+	uint32_t isr_words; /* bit n: ISR word n is non-zero */
+	enum vlapic_mode mode;
+	bool enabled; /* SVR's software enable, as last acted upon */
+	bool bsp;
+	bool lint_high[2];
+	bool lint0_remote_irr;
+	uint32_t id;
+	uint32_t esr_pending; /* errors since the last write of ESR; atomic */
+	struct vclock *clock;
+	uint64_t timer_hz;
+	struct vlapic_timer timer;
+	const struct vlapic_ops *ops;
+	void *ctx;
+	uint64_t accepted, coalesced, dropped, timer_fired, ipis_sent; /* for `info` */
+};
+
+/* Make an APIC in its power-up state: xAPIC mode, software-disabled. config is copied; page, clock, ops outlive it. */
+void vlapic_init(struct vlapic *v, const struct vlapic_config *config);
+
+/* Back to the power-up state, or, for INIT, to what INIT leaves (mode, ID and base stay). Disarms the timer. */
+void vlapic_reset(struct vlapic *v, bool init);
+
+/* What firmware leaves behind on every CPU: software-enabled, LINT1 = NMI, and on the BSP LINT0 = ExtINT, so that the
+ * 8259's interrupts arrive ("virtual wire mode", MultiProcessor Specification 3.6.2). For guests that start without firmware. */
+void vlapic_set_virtual_wire(struct vlapic *v);
+
+static inline void *vlapic_page(const struct vlapic *v)
+{
+	return v->regs;
+}
+
+static inline uint32_t vlapic_id(const struct vlapic *v)
+{
+	return v->id;
+}
+
+/* Accept one interrupt message that is for this APIC. Returns false when it does not take it (switched off, illegal
+ * vector, a mode that nobody can receive). Any CPU. */
+bool vlapic_deliver(struct vlapic *v, enum vlapic_delivery delivery, uint8_t vector, bool level);
+
+/* The highest vector that the processor priority lets through, or -1. */
+int vlapic_pending(struct vlapic *v);
+
+/* The processor takes that vector: IRR to ISR. Returns it, or -1 when there is none. */
+int vlapic_ack(struct vlapic *v);
+
+/* Write of the EOI register. */
+void vlapic_eoi(struct vlapic *v);
+
+/* Would an interrupt of the 8259 pair reach this CPU now? By LINT0 as ExtINT, or past an APIC that is switched off. */
+bool vlapic_accepts_pic(const struct vlapic *v);
+
+/* The wires LINT0 (n = 0; the 8259's INTR) and LINT1 (n = 1; NMI). ExtINT on LINT0 only reports `raised`. */
+void vlapic_set_lint(struct vlapic *v, unsigned n, bool high);
+
+/* CR8 is TPR[7:4]. */
+uint8_t vlapic_get_cr8(const struct vlapic *v);
+void vlapic_set_cr8(struct vlapic *v, uint8_t cr8);
+
+/* After the processor itself worked on the page (virtual-interrupt delivery): believe the page. */
+void vlapic_resync(struct vlapic *v);
+
+/* --- registers (vlapic_access.c) --- */
+
+/* Is the page at the default base there at all (xAPIC mode)? */
+static inline bool vlapic_mmio_enabled(const struct vlapic *v)
+{
+	return v->mode == VLAPIC_XAPIC;
+}
+
+/* An access to the page; offset < 4 KiB. */
+uint64_t vlapic_mmio_read(struct vlapic *v, uint32_t offset, unsigned size);
+void vlapic_mmio_write(struct vlapic *v, uint32_t offset, unsigned size, uint64_t value);
+
+/* The processor has already written the register at offset in the page: do what the write means. */
+void vlapic_written(struct vlapic *v, uint32_t offset);
+
+/* --- MSRs (vlapic_msr.c) --- */
+
+/* IA32_APIC_BASE, IA32_TSC_DEADLINE and MSRs 800H-8FFH. Return 0; ERR_FAULT: the guest gets #GP(0); ERR_NOSUP: legal, but
+ * not offered here (moving the page), the guest gets #GP(0) and the log vlapic_base_refusal(). */
+MUST_CHECK int vlapic_msr_read(struct vlapic *v, uint32_t msr, uint64_t *value);
+MUST_CHECK int vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value);
+
+uint64_t vlapic_base(const struct vlapic *v);
+
+/* Why a write of value to IA32_APIC_BASE is refused, in words; NULL when it is legal. */
+const char *vlapic_base_refusal(const struct vlapic *v, uint64_t value);
+
+/* --- timer (vlapic_timer.c) --- */
+
+/* Guest TSC = clock ticks + offset from now on (TSC_ADJUST or the TSC was written): a deadline moves along. */
+void vlapic_set_tsc_offset(struct vlapic *v, int64_t offset);
+
+/* --- who gets a message (vlapic_route.c) --- */
+
+/* Is this APIC addressed by the message (destination field alone, without shorthand)? */
+bool vlapic_matches(const struct vlapic *v, const struct vlapic_ipi *ipi);
+
+/* Of two APICs, the one that takes a lowest-priority interrupt: the lower processor priority, the first on a tie. */
+struct vlapic *vlapic_lowest(struct vlapic *a, struct vlapic *b);
+
+/* Give the message to whoever it is for. set: all APICs of the machine, best indexed by ID; source: the sender, NULL for
+ * an I/O APIC or an MSI. Returns the number of APICs that took it. */
+unsigned vlapic_route(struct vlapic *const *set, unsigned count, struct vlapic *source, const struct vlapic_ipi *ipi);

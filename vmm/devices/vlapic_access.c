@@ -1,0 +1,219 @@
+/* The local APIC's registers in its page: what may be read and written, and what a write does, for both faces.
+ * SDM 3 "Local APIC Register Address Map", "Local Vector Table", "Issuing Interprocessor Interrupts", "Error Handling".
+ *
+ * What hardware leaves open is settled so: bytes 4 to 15 of a register read 0; a write of the page that is not 32 bits wide
+ * and aligned is dropped; the xAPIC ID is read-only, as on current processors; reserved xAPIC registers read 0, drop writes
+ * and report "illegal register address" in ESR. */
+#include "vmm/devices/vlapic_internal.h"
+
+#define LVT_PLAIN (LAPIC_LVT_VECTOR_MASK | LAPIC_LVT_MASKED)
+#define LVT_MODED (LVT_PLAIN | LAPIC_LVT_DM_MASK)
+/* Bits that a write may set. In x2APIC mode any other bit is #GP, except the read-only ones, which a guest may write back
+ * as it read them; in the page other bits are dropped. Every writable register that is not here takes no bits at all. */
+uint32_t vlapic_writable_bits(unsigned offset)
+{
+	switch (offset) {
+	case LAPIC_TPR:
+	case LAPIC_SELF_IPI:
+		return 0xff;
+	case LAPIC_LDR:
+	case LAPIC_ICR_HIGH:
+		return 0xff000000;
+	case LAPIC_DFR:
+		return LAPIC_DFR_MODEL_MASK;
+	case LAPIC_SVR: /* the focus bit means nothing on processors of today, but is still there to be written */
+		return LAPIC_SVR_VECTOR_MASK | LAPIC_SVR_ENABLE | LAPIC_SVR_FOCUS_OFF | LAPIC_SVR_EOI_SUPPRESS;
+	case LAPIC_ICR_LOW:
+		return ICR_WRITABLE;
+	case LAPIC_LVT_TIMER:
+		return LVT_PLAIN | LAPIC_LVT_TIMER_MODE_MASK;
+	case LAPIC_LVT_CMCI:
+	case LAPIC_LVT_THERMAL:
+	case LAPIC_LVT_PERF:
+		return LVT_MODED;
+	case LAPIC_LVT_LINT0:
+	case LAPIC_LVT_LINT1:
+		return LVT_MODED | LAPIC_LVT_ACTIVE_LOW | LAPIC_LVT_LEVEL;
+	case LAPIC_LVT_ERROR:
+		return LVT_PLAIN;
+	case LAPIC_TIMER_INITIAL:
+		return 0xffffffff;
+	case LAPIC_TIMER_DIVIDE:
+		return LAPIC_DIVIDE_MASK;
+	default:
+		return 0;
+	}
+}
+
+uint32_t vlapic_read_only_bits(unsigned offset)
+{
+	switch (offset) {
+	case LAPIC_LVT_LINT0:
+	case LAPIC_LVT_LINT1:
+		return LAPIC_LVT_PENDING | LAPIC_LVT_REMOTE_IRR;
+	case LAPIC_ICR_LOW:
+	case LAPIC_LVT_TIMER:
+	case LAPIC_LVT_CMCI:
+	case LAPIC_LVT_THERMAL:
+	case LAPIC_LVT_PERF:
+	case LAPIC_LVT_ERROR:
+		return LAPIC_LVT_PENDING; /* the same bit in ICR */
+	default:
+		return 0;
+	}
+}
+
+/* --- what a write does --- */
+
+static void write_lvt(struct vlapic *v, unsigned offset, uint32_t value)
+{
+	/* "All the mask bits are set; attempts to reset these bits will be ignored" while software-disabled. */
+	if (!v->enabled)
+		value |= LAPIC_LVT_MASKED;
+	if (offset == LAPIC_LVT_LINT0) {
+		v->lint0_remote_irr = v->lint0_remote_irr && (value & LAPIC_LVT_LEVEL) != 0;
+		value |= v->lint0_remote_irr ? LAPIC_LVT_REMOTE_IRR : 0;
+	}
+	vlapic_set_reg(v, offset, value);
+	if (offset == LAPIC_LVT_TIMER)
+		vlapic_timer_lvt_changed(v);
+	/* Unmasking a wire that is high: the 8259 waits to be heard, a level asks. */
+	if (offset == LAPIC_LVT_LINT0 && v->lint_high[0] &&
+	    ((value & LAPIC_LVT_DM_MASK) == LAPIC_LVT_DM_EXTINT || (value & LAPIC_LVT_LEVEL) != 0))
+		vlapic_fire_lvt(v, offset);
+}
+
+static void mask_all_lvts(struct vlapic *v)
+{
+	for (unsigned offset = LAPIC_LVT_TIMER; offset <= LAPIC_LVT_ERROR; offset += REG_STRIDE)
+		vlapic_set_reg(v, offset, vlapic_reg(v, offset) | LAPIC_LVT_MASKED);
+	vlapic_set_reg(v, LAPIC_LVT_CMCI, vlapic_reg(v, LAPIC_LVT_CMCI) | LAPIC_LVT_MASKED);
+	vlapic_timer_lvt_changed(v);
+}
+
+static void write_svr(struct vlapic *v, uint32_t value)
+{
+	bool enable = (value & LAPIC_SVR_ENABLE) != 0;
+
+	vlapic_set_reg(v, LAPIC_SVR, value);
+	if (v->enabled && !enable)
+		mask_all_lvts(v);
+	v->enabled = enable;
+}
+
+void vlapic_send_icr(struct vlapic *v, uint32_t low, uint32_t dest)
+{
+	struct vlapic_ipi ipi = {.dest = dest,
+				 .vector = (uint8_t)(low & LAPIC_ICR_VECTOR_MASK),
+				 .delivery = (uint8_t)((low & LAPIC_ICR_DM_MASK) >> 8),
+				 .shorthand = (uint8_t)((low & LAPIC_ICR_SHORTHAND_MASK) >> 18),
+				 .logical = (low & LAPIC_ICR_LOGICAL) != 0,
+				 .wide = v->mode == VLAPIC_X2APIC};
+	bool has_vector = ipi.delivery == VLAPIC_FIXED || ipi.delivery == VLAPIC_LOWEST;
+
+	if (has_vector && ipi.vector < 16) {
+		vlapic_error(v, LAPIC_ESR_SEND_ILLEGAL_VECTOR);
+		return;
+	}
+	/* INIT level de-assert synchronises arbitration IDs, of which there are none since the Pentium 4. */
+	if (ipi.delivery == VLAPIC_INIT && (low & LAPIC_ICR_LEVEL) != 0 && (low & LAPIC_ICR_ASSERT) == 0)
+		return;
+	v->ipis_sent++;
+	if (ipi.shorthand != VLAPIC_TO_SELF) {
+		v->ops->send_ipi(v->ctx, &ipi);
+		return;
+	}
+	/* "Valid Combinations for the ... Local xAPIC Interrupt Command Register": with this shorthand only fixed. */
+	if (ipi.delivery == VLAPIC_FIXED)
+		vlapic_deliver(v, VLAPIC_FIXED, ipi.vector, false);
+	else
+		v->dropped++;
+}
+
+/* value has been checked, or reduced, to vlapic_writable_bits(). */
+void vlapic_write_register(struct vlapic *v, unsigned offset, uint32_t value)
+{
+	switch (offset) {
+	case LAPIC_TPR:
+		vlapic_set_reg(v, offset, value);
+		vlapic_update_ppr(v);
+		break;
+	case LAPIC_EOI:
+		vlapic_eoi(v);
+		break;
+	case LAPIC_DFR:
+		vlapic_set_reg(v, offset, value | ~LAPIC_DFR_MODEL_MASK);
+		break;
+	case LAPIC_SVR:
+		write_svr(v, value);
+		break;
+	case LAPIC_ESR: /* "a write (of any value) updates the register with the errors since the last write" */
+		vlapic_set_reg(v, offset, __atomic_exchange_n(&v->esr_pending, 0, __ATOMIC_RELAXED));
+		break;
+	case LAPIC_ICR_LOW:
+		vlapic_set_reg(v, offset, value);
+		vlapic_send_icr(v, value, vlapic_reg(v, LAPIC_ICR_HIGH) >> LAPIC_ICR_HIGH_DEST_SHIFT);
+		break;
+	case LAPIC_LVT_CMCI:
+	case LAPIC_LVT_TIMER:
+	case LAPIC_LVT_THERMAL:
+	case LAPIC_LVT_PERF:
+	case LAPIC_LVT_LINT0:
+	case LAPIC_LVT_LINT1:
+	case LAPIC_LVT_ERROR:
+		write_lvt(v, offset, value);
+		break;
+	case LAPIC_TIMER_INITIAL:
+		vlapic_timer_start(v, value);
+		break;
+	case LAPIC_TIMER_DIVIDE:
+		vlapic_set_reg(v, offset, value);
+		vlapic_timer_set_divide(v, value);
+		break;
+	case LAPIC_SELF_IPI:
+		vlapic_send_icr(v, value | LAPIC_ICR_TO_SELF, 0);
+		break;
+	default:
+		vlapic_set_reg(v, offset, value);
+		break;
+	}
+}
+
+/* --- the page --- */
+
+uint64_t vlapic_mmio_read(struct vlapic *v, uint32_t offset, unsigned size)
+{
+	uint32_t reg = offset & ~(REG_STRIDE - 1);
+	uint32_t byte = offset % REG_STRIDE;
+	uint64_t value;
+
+	if (v->mode != VLAPIC_XAPIC)
+		return UINT64_MAX;
+	if (reg >= REGS_END || (READABLE_XAPIC & REG_BIT(reg)) == 0) {
+		vlapic_error(v, LAPIC_ESR_ILLEGAL_REGISTER);
+		return 0;
+	}
+	if (byte >= 4)
+		return 0;
+	value = reg == LAPIC_TIMER_CURRENT ? vlapic_timer_current(v) : vlapic_reg(v, reg);
+	value >>= byte * 8;
+	return size >= 4 ? value : value & ((1ull << size * 8) - 1);
+}
+
+void vlapic_mmio_write(struct vlapic *v, uint32_t offset, unsigned size, uint64_t value)
+{
+	if (v->mode != VLAPIC_XAPIC || size != 4 || offset % REG_STRIDE != 0)
+		return;
+	if (offset >= REGS_END || ((READABLE_XAPIC | WRITABLE_XAPIC) & REG_BIT(offset)) == 0) {
+		vlapic_error(v, LAPIC_ESR_ILLEGAL_REGISTER);
+		return;
+	}
+	if ((WRITABLE_XAPIC & REG_BIT(offset)) != 0)
+		vlapic_write_register(v, offset, (uint32_t)value & vlapic_writable_bits(offset));
+}
+
+void vlapic_written(struct vlapic *v, uint32_t offset)
+{
+	offset &= ~(REG_STRIDE - 1);
+	vlapic_mmio_write(v, offset, 4, vlapic_reg(v, offset));
+}
