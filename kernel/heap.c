@@ -103,14 +103,14 @@ static void *small_alloc(struct heap *h, unsigned bin)
 		return NULL;
 	index = bitmap_next_clear(s->in_use, slab_capacity(s), 0);
 	assert(index != BITMAP_NONE);
+	p = slab_object(s, index);
+	if (h->junk)
+		check_junk(p, class_sizes[bin]);
 	bitmap_set(s->in_use, index);
 	if (++s->used == slab_capacity(s)) {
 		list_remove(&s->link);
 		list_add_front(&h->full[bin], &s->link);
 	}
-	p = slab_object(s, index);
-	if (h->junk)
-		check_junk(p, class_sizes[bin]);
 	memset(p, 0, class_sizes[bin]);
 	h->bytes_used += class_sizes[bin];
 	h->objects++;

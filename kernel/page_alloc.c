@@ -19,6 +19,13 @@ enum { STATE_USED = 0x80, STATE_INSIDE = 0xfe, STATE_ABSENT = 0xff, JUNK_FREED =
 /* A hole up to this long is carried along as absent pages; a longer one ends the span. 64 MiB: 16 KiB of state. */
 enum { SPAN_GAP_PAGES = 16384 };
 
+/* What stands at the start of a free block. */
+struct free_block {
+	uint64_t magic;
+	struct list link;
+};
+#define FREE_MAGIC 0x5eedf4eeb10c5eedull
+
 static_assert(PAGE_SIZE << PAGE_ORDER_2M == PAGE_SIZE_2M && PAGE_SIZE << PAGE_ORDER_1G == PAGE_SIZE_1G, "orders");
 
 /* The state byte of a page, NULL when the page lies in no span. */
@@ -40,21 +47,27 @@ static enum page_zone zone_of(uint64_t page)
 	return page < 4 * GIB >> PAGE_SHIFT ? PAGE_ZONE_DMA32 : PAGE_ZONE_HIGH;
 }
 
-static struct list *link_of(const struct page_alloc *pa, uint64_t page)
+static struct free_block *block_of(const struct page_alloc *pa, uint64_t page)
 {
 	return page_hva(pa, page << PAGE_SHIFT);
 }
 
-static uint64_t page_of(const struct page_alloc *pa, const struct list *link)
+static void link_block(struct page_alloc *pa, uint64_t page, unsigned order)
 {
-	return page_hpa(pa, link) >> PAGE_SHIFT;
+	struct free_block *b = block_of(pa, page);
+
+	b->magic = FREE_MAGIC;
+	*state_of(pa, page) = (uint8_t)order;
+	list_add_front(&pa->free[zone_of(page)][order], &b->link);
 }
 
-/* A free block's links lie in memory anybody could have scribbled on; find out before following them. */
-static void unlink_block(struct list *link)
+/* The links lie in memory that anybody could have scribbled on: find out before following them. */
+static void unlink_block(struct free_block *b)
 {
-	assert(link->next->prev == link && link->prev->next == link); /* else: written to after it was freed */
-	list_remove(link);
+	assert(b->magic == FREE_MAGIC); /* else: written to after it was freed */
+	assert(b->link.next->prev == &b->link && b->link.prev->next == &b->link);
+	list_remove(&b->link);
+	b->magic = 0;
 }
 
 /* Put a block into the free list of its order, joined with its free buddies as far up as it goes. */
@@ -69,35 +82,31 @@ static void put_block(struct page_alloc *pa, uint64_t page, unsigned order)
 
 		if (!state || *state != order || zone_of(buddy) != zone)
 			break;
-		unlink_block(link_of(pa, buddy));
+		unlink_block(block_of(pa, buddy));
 		*state = STATE_INSIDE;
 		*state_of(pa, page) = STATE_INSIDE;
 		page &= ~(1ull << order);
 	}
-	*state_of(pa, page) = (uint8_t)order;
-	list_add_front(&pa->free[zone][order], link_of(pa, page));
+	link_block(pa, page, order);
 }
 
 /* Take a block of the order out of this zone, splitting a bigger one where needed. */
 static uint64_t take_block(struct page_alloc *pa, enum page_zone zone, unsigned order)
 {
 	unsigned have = order;
-	struct list *link;
+	struct free_block *b;
 	uint64_t page;
 
 	while (have < PAGE_ORDERS && list_empty(&pa->free[zone][have]))
 		have++;
 	if (have == PAGE_ORDERS)
 		return PAGE_NONE;
-	link = list_first(&pa->free[zone][have]);
-	page = page_of(pa, link);
-	assert(*state_of(pa, page) == have);
-	unlink_block(link);
+	b = container_of(list_first(&pa->free[zone][have]), struct free_block, link);
+	page = page_hpa(pa, b) >> PAGE_SHIFT;
+	unlink_block(b);
 	while (have > order) {
-		uint64_t upper = page + (1ull << --have);
-
-		*state_of(pa, upper) = (uint8_t)have;
-		list_add_front(&pa->free[zone][have], link_of(pa, upper));
+		have--;
+		link_block(pa, page + (1ull << have), have);
 	}
 	*state_of(pa, page) = (uint8_t)(STATE_USED | order);
 	pa->free_pages -= 1ull << order;
