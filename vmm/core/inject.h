@@ -1,0 +1,19 @@
+/* Which event goes into the guest next: one that an exit cut off or a fault of ours, an NMI, an interrupt, in this order
+ * (SDM 3 "Priority Among Simultaneous Exceptions and Interrupts"). */
+#pragma once
+
+#include "kernel/lib/compiler.h"
+#include "vmm/core/vcpu.h"
+
+/* Where a vCPU's interrupts come from: its local APIC and, for the one that is wired to it, the 8259 pair. */
+struct irq_source {
+	int (*peek)(void *ctx); /* the vector that would be delivered now, -1 for none */
+	int (*take)(void *ctx); /* acknowledge it: the vector, or -1 when it has gone since */
+	void *ctx;
+};
+
+/* Decide what the next entry injects (v->inject) and for what the processor shall come back. Call it before an entry when
+ * something may have changed: VCPU_REQ_EVENT, which the caller has cleared first, or v->inject.valid.
+ * Returns false when the guest must not be entered again: a triple fault, vm->crash says which.
+ * Context: v loaded on this CPU. */
+bool vcpu_inject_pending(struct vcpu *v, const struct irq_source *irqs);
