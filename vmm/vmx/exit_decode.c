@@ -1,0 +1,84 @@
+/* Exit qualifications and interruption information, taken apart into the fields of struct vm_exit. Pure.
+ * Follows SDM 3 "Basic VM-Exit Information" (tables of exit qualifications). */
+#include "vmm/vmx/exit_decode.h"
+
+#include "kernel/lib/bits.h"
+#include "vmm/vmx/vmx_bits.h"
+
+static_assert((int)EVENT_EXTERNAL_INTERRUPT == (int)INTR_TYPE_EXTERNAL && (int)EVENT_NMI == (int)INTR_TYPE_NMI &&
+		      (int)EVENT_EXCEPTION == (int)INTR_TYPE_HARDWARE_EXCEPTION &&
+		      (int)EVENT_SOFTWARE_INTERRUPT == (int)INTR_TYPE_SOFTWARE_INTERRUPT &&
+		      (int)EVENT_SOFTWARE_EXCEPTION == (int)INTR_TYPE_SOFTWARE_EXCEPTION,
+	      "enum event_type uses the processor's numbers");
+
+void vmx_decode_event(uint32_t info, uint32_t error, uint32_t insn_len, struct event *out)
+{
+	out->valid = (info & INTR_VALID) != 0;
+	out->vector = (uint8_t)(info & INTR_VECTOR_MASK);
+	out->type = (uint8_t)((info & INTR_TYPE_MASK) >> INTR_TYPE_SHIFT);
+	out->has_error = (info & INTR_ERROR_CODE) != 0;
+	out->error = out->has_error ? error : 0;
+	out->insn_len = out->type >= EVENT_SOFTWARE_INTERRUPT ? insn_len : 0;
+}
+
+void vmx_decode_io(uint64_t qual, struct vm_exit *e)
+{
+	e->io.port = (uint16_t)(qual >> QUAL_IO_PORT_SHIFT);
+	e->io.size = (uint8_t)((qual & 7) + 1);
+	e->io.in = (qual & QUAL_IO_IN) != 0;
+	e->io.string = (qual & QUAL_IO_STRING) != 0;
+	e->io.rep = (qual & QUAL_IO_REP) != 0;
+	e->value = e->io.port;
+}
+
+void vmx_decode_io_string(uint32_t insn_info, uint64_t gva, struct vm_exit *e)
+{
+	e->io.addr_size =
+		(uint8_t)(2u << bits_extract(insn_info, INFO_IO_ADDR_SIZE_SHIFT + 1, INFO_IO_ADDR_SIZE_SHIFT));
+	e->io.seg =
+		e->io.in ? (uint8_t)SEG_ES : (uint8_t)bits_extract(insn_info, INFO_IO_SEG_SHIFT + 2, INFO_IO_SEG_SHIFT);
+	e->io.gva = gva;
+}
+
+void vmx_decode_cr(uint64_t qual, struct vm_exit *e)
+{
+	e->cr.cr = (uint8_t)(qual & 0xf);
+	e->cr.op = (uint8_t)(qual >> QUAL_CR_KIND_SHIFT & 3);
+	e->cr.gpr = (uint8_t)(qual >> QUAL_CR_GPR_SHIFT & 0xf);
+	e->cr.msw = (uint16_t)(qual >> QUAL_CR_LMSW_SHIFT);
+	e->value = e->cr.cr;
+}
+
+void vmx_decode_dr(uint64_t qual, struct vm_exit *e)
+{
+	e->dr.dr = (uint8_t)(qual & 7);
+	e->dr.from = (qual & QUAL_DR_FROM) != 0;
+	e->dr.gpr = (uint8_t)(qual >> QUAL_CR_GPR_SHIFT & 0xf);
+	e->value = e->dr.dr;
+}
+
+/* gva is the caller's to fill, when gva_valid says that there is one. */
+void vmx_decode_ept_violation(uint64_t qual, uint64_t gpa, struct vm_exit *e)
+{
+	e->mem.gpa = gpa;
+	e->mem.gva = 0;
+	e->mem.gva_valid = (qual & QUAL_EPT_GVA_VALID) != 0;
+	e->mem.read = (qual & QUAL_EPT_READ) != 0;
+	e->mem.write = (qual & QUAL_EPT_WRITE) != 0;
+	e->mem.fetch = (qual & QUAL_EPT_FETCH) != 0;
+	e->mem.walk = e->mem.gva_valid && (qual & QUAL_EPT_FINAL) == 0;
+	e->mem.readable = (qual & QUAL_EPT_READABLE) != 0;
+	e->mem.writable = (qual & QUAL_EPT_WRITABLE) != 0;
+	e->mem.executable = (qual & QUAL_EPT_EXECUTABLE) != 0;
+	e->value = gpa;
+}
+
+void vmx_decode_apic_access(uint64_t qual, struct vm_exit *e)
+{
+	unsigned kind = (unsigned)bits_extract(qual, 15, 12);
+
+	e->apic.offset = (uint16_t)(qual & 0xfff);
+	e->apic.write = kind == APIC_ACCESS_LINEAR_WRITE;
+	e->apic.fetch = kind == APIC_ACCESS_LINEAR_FETCH;
+	e->value = e->apic.offset;
+}

@@ -1,0 +1,209 @@
+/* A raw exit becomes a struct vm_exit. VMREADs are made only for what the reason needs: each may be an exit of its own when
+ * we run under another hypervisor. Privileged. Follows SDM 3 "VM Exits" and "VM-Exit Information Fields". */
+#include "arch/x86/insn.h"
+#include "arch/x86/regs.h"
+#include "vmm/vmx/exit_decode.h"
+#include "vmm/vmx/vmx_bits.h"
+#include "vmm/vmx/vmx_insn.h"
+#include "vmm/vmx/vmx_vcpu.h"
+
+#define DR7_GD BIT64(13)
+#define DR6_RTM BIT64(16)
+
+static void set_nmi_blocking(bool on)
+{
+	uint32_t blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
+
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, on ? blocking | BLOCKING_NMI : blocking & ~BLOCKING_NMI);
+}
+
+/* An exit may have cut off the delivery of an event, which has to be delivered again. For an NMI, the entry that does so
+ * wants blocking by NMI off (it sets it again). */
+static void read_vectoring(struct vm_exit *e)
+{
+	uint32_t info = vmread32(VMCS_VECTORING_INFO);
+
+	if (likely(!(info & INTR_VALID)))
+		return;
+	vmx_decode_event(info, info & INTR_ERROR_CODE ? vmread32(VMCS_VECTORING_ERROR) : 0,
+			 vmread32(VMCS_EXIT_INSN_LEN), &e->vectoring);
+	if (e->vectoring.type == EVENT_NMI)
+		set_nmi_blocking(false);
+}
+
+/* #DB left the guest before its delivery: DR6 and DR7.GD have not been changed yet (SDM 3 "Debug Exceptions"), so that is
+ * done here, and the event can be injected as it is. A guest that single-steps in the shadow of STI or MOV SS is in a
+ * state that an entry refuses unless a pending single step says the same (SDM 3 "Checks on Guest Non-Register State"). */
+static void read_debug_exception(struct vm_exit *e)
+{
+	uint64_t dr6 = read_dr6() & ~QUAL_DEBUG_BREAKPOINTS;
+	uint64_t dr7 = vmread(VMCS_GUEST_DR7);
+	bool shadowed_step;
+
+	e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
+	e->value = e->event.vector;
+	if (e->event.type == EVENT_EXCEPTION) {
+		dr6 |= DR6_RTM | (e->qualification & (QUAL_DEBUG_BREAKPOINTS | QUAL_DEBUG_BD | QUAL_DEBUG_BS));
+		if (e->qualification & QUAL_DEBUG_RTM)
+			dr6 &= ~DR6_RTM; /* in DR6 the bit is inverted */
+		write_dr6(dr6);
+		if (dr7 & DR7_GD)
+			vmwrite(VMCS_GUEST_DR7, dr7 & ~DR7_GD);
+	}
+	shadowed_step =
+		(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF) && (vmread32(VMCS_GUEST_INTERRUPTIBILITY) & BLOCKING_SHADOWS);
+	/* Otherwise nothing is pending any more; the exit should have said so, but not every implementation does. */
+	vmwrite(VMCS_GUEST_PENDING_DEBUG, shadowed_step ? PENDING_DEBUG_BS : 0);
+}
+
+static void read_exception(struct vm_exit *e)
+{
+	uint32_t info = vmread32(VMCS_EXIT_INTR_INFO);
+
+	vmx_decode_event(info, info & INTR_ERROR_CODE ? vmread32(VMCS_EXIT_INTR_ERROR) : 0,
+			 vmread32(VMCS_EXIT_INSN_LEN), &e->event);
+	e->value = e->event.vector;
+	read_vectoring(e);
+	if (e->event.vector == VECTOR_DB && e->event.type != EVENT_NMI)
+		read_debug_exception(e);
+}
+
+static void read_io(struct vm_exit *e)
+{
+	e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
+	e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
+	vmx_decode_io(e->qualification, e);
+	if (e->io.string)
+		vmx_decode_io_string(vmread32(VMCS_EXIT_INSN_INFO), vmread(VMCS_GUEST_LINEAR_ADDR), e);
+}
+
+/* When the IRET of an NMI handler faults here, it has ended blocking by NMI already and will do so again when it runs again:
+ * until then blocking has to be on (SDM 3 "Exit Qualification for EPT Violations", bit 12). */
+static void read_ept_violation(struct vm_exit *e)
+{
+	e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
+	vmx_decode_ept_violation(e->qualification, vmread(VMCS_GUEST_PHYSICAL_ADDR), e);
+	if (e->mem.gva_valid)
+		e->mem.gva = vmread(VMCS_GUEST_LINEAR_ADDR);
+	read_vectoring(e);
+	if ((e->qualification & QUAL_EPT_NMI_UNBLOCKING) && !e->vectoring.valid)
+		set_nmi_blocking(true);
+}
+
+static void read_ept_misconfig(struct vm_exit *e)
+{
+	vmx_decode_ept_violation(0, vmread(VMCS_GUEST_PHYSICAL_ADDR), e);
+	read_vectoring(e);
+}
+
+static void read_qualified_insn(struct vm_exit *e)
+{
+	e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
+	e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
+}
+
+static void read_apic(struct vm_exit *e)
+{
+	read_qualified_insn(e);
+	vmx_decode_apic_access(e->qualification, e);
+	if (e->reason == EXIT_APIC_WRITE)
+		e->apic.write = true;
+	else
+		read_vectoring(e);
+}
+
+/* What only some reasons have. e: reason, rip set; qualification, value, insn_len 0, vectoring invalid. */
+static void read_details(struct vcpu *v, struct vm_exit *e)
+{
+	switch (e->reason) {
+	case EXIT_EXCEPTION_NMI:
+		read_exception(e);
+		break;
+	case EXIT_EXTERNAL_INTERRUPT:
+		vmx_decode_event(vmread32(VMCS_EXIT_INTR_INFO), 0, 0, &e->event);
+		e->value = e->event.vector;
+		break;
+	case EXIT_TRIPLE_FAULT:
+	case EXIT_INIT:
+	case EXIT_INTERRUPT_WINDOW:
+	case EXIT_NMI_WINDOW:
+	case EXIT_PREEMPTION_TIMER:
+	case EXIT_TPR_BELOW_THRESHOLD:
+	case EXIT_MTF:
+		break;
+	case EXIT_CPUID:
+		e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
+		e->value = (uint32_t)v->gpr[GPR_RAX];
+		break;
+	case EXIT_RDMSR:
+	case EXIT_WRMSR:
+	case EXIT_RDPMC:
+		e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
+		e->value = (uint32_t)v->gpr[GPR_RCX];
+		break;
+	case EXIT_VMCALL:
+		e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
+		e->value = v->gpr[GPR_RAX];
+		break;
+	case EXIT_XSETBV:
+		e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
+		e->value = v->gpr[GPR_RDX] << 32 | (uint32_t)v->gpr[GPR_RAX];
+		break;
+	case EXIT_HLT:
+	case EXIT_PAUSE:
+	case EXIT_WBINVD:
+	case EXIT_INVD:
+	case EXIT_RDTSC:
+	case EXIT_RDTSCP:
+	case EXIT_MWAIT:
+	case EXIT_MONITOR:
+		e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
+		break;
+	case EXIT_IO:
+		read_io(e);
+		break;
+	case EXIT_CR_ACCESS:
+		read_qualified_insn(e);
+		vmx_decode_cr(e->qualification, e);
+		break;
+	case EXIT_DR_ACCESS:
+		read_qualified_insn(e);
+		vmx_decode_dr(e->qualification, e);
+		break;
+	case EXIT_EPT_VIOLATION:
+		read_ept_violation(e);
+		break;
+	case EXIT_EPT_MISCONFIG:
+		read_ept_misconfig(e);
+		break;
+	case EXIT_APIC_ACCESS:
+	case EXIT_APIC_WRITE:
+		read_apic(e);
+		break;
+	case EXIT_VIRTUALIZED_EOI:
+		e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
+		e->value = e->vector = (uint8_t)e->qualification;
+		break;
+	case EXIT_TASK_SWITCH:
+		read_qualified_insn(e);
+		e->value = (uint16_t)e->qualification;
+		read_vectoring(e);
+		break;
+	default:
+		read_qualified_insn(e);
+		break;
+	}
+}
+
+/* Fill *e and the ring. Source: SDM 3 "VM-Exit Information Fields". */
+void exit_read(struct vcpu *v, struct vm_exit *e, uint32_t reason)
+{
+	e->reason = reason & EXIT_REASON_BASIC;
+	e->rip = vmread(VMCS_GUEST_RIP);
+	e->qualification = 0;
+	e->value = 0;
+	e->insn_len = 0;
+	e->vectoring.valid = false;
+	read_details(v, e);
+	exit_ring_add(&v->ring, e);
+}

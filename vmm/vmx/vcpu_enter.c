@@ -1,0 +1,262 @@
+/* Into the guest and out again: what has to be in place before an entry, and stepping over an instruction after an exit.
+ * Every instruction here is paid at every exit. Privileged. Follows SDM 3 "VM Entries" and "Event Injection". */
+#include "arch/x86/insn.h"
+#include "arch/x86/regs.h"
+#include "arch/x86/traps.h"
+#include "kernel/lib/errors.h"
+#include "vmm/core/vm.h"
+#include "vmm/vmx/ept_format.h"
+#include "vmm/vmx/vmx_bits.h"
+#include "vmm/vmx/vmx_insn.h"
+#include "vmm/vmx/vmx_vcpu.h"
+
+static_assert(offsetof(struct vcpu_hw, host_rsp) == 0, "HW_HOST_RSP in enter.asm");
+static_assert(offsetof(struct vcpu_hw, launched) == 8, "HW_LAUNCHED in enter.asm");
+
+/* The processor may have cached translations through the second-level tables, alone (guest-physical mappings, tagged with
+ * the EPT pointer) or combined with the guest's own (tagged with the VPID too). INVEPT drops both kinds; INVVPID the
+ * combined and the linear ones of one VPID. Without VPID every entry and exit drops the latter by itself.
+ * SDM 3 "Caching Translation Information". */
+static void invalidate(struct vcpu *v)
+{
+	const uint64_t caps = vmx_machine.caps.ept_vpid;
+	struct vcpu_hw *hw = v->hw;
+	uint64_t generation = slpt_generation(&v->vm->slpt);
+	uint32_t stale;
+
+	/* In this order: what others ask for meanwhile is seen now or at the next entry, never lost. */
+	__atomic_store_n(&hw->slpt_generation, generation, __ATOMIC_SEQ_CST);
+	stale = __atomic_exchange_n(&hw->stale, 0, __ATOMIC_SEQ_CST);
+	if (hw->invalidated_at != generation)
+		stale |= STALE_EPT;
+	hw->invalidated_at = generation;
+	if (stale & STALE_EPT) {
+		if (caps & EPT_CAP_INVEPT_SINGLE)
+			invept(INVEPT_SINGLE, hw->eptp);
+		else
+			invept(INVEPT_ALL, 0);
+	}
+	if ((stale & STALE_VPID) && hw->vpid != 0) {
+		if (caps & VPID_CAP_SINGLE)
+			invvpid(INVVPID_SINGLE, hw->vpid, 0);
+		else
+			invvpid(INVVPID_ALL, 0, 0);
+	}
+}
+
+/* Nothing that the processor cached before may be used by the next entry. what: STALE_*. Any CPU may ask. */
+void vcpu_invalidate_later(struct vcpu_hw *hw, uint32_t what)
+{
+	__atomic_or_fetch(&hw->stale, what, __ATOMIC_SEQ_CST);
+	/* The entry looks at one thing only. */
+	__atomic_store_n(&hw->slpt_generation, VMX_GENERATION_NONE, __ATOMIC_SEQ_CST);
+}
+
+/* Ticks of the preemption timer until the deadline. It counts the TSC's bit `timer_shift`; rounding down may end the guest a
+ * little early, never late. 0 leaves the guest before its first instruction. */
+static uint32_t timer_value(uint64_t deadline, uint64_t now)
+{
+	uint64_t ticks;
+
+	if (deadline <= now)
+		return 0;
+	ticks = (deadline - now) >> vmx_machine.caps.timer_shift;
+	return ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks;
+}
+
+/* Only exceptions in protected mode push an error code; an entry that claims one in real mode fails. (The information that
+ * comes with a cut-off event is not to be trusted there: some implementations report a code in real mode.) */
+static bool pushes_error_code(const struct event *ev)
+{
+	return ev->has_error && ev->type == EVENT_EXCEPTION && (vmread(VMCS_GUEST_CR0) & CR0_PE) != 0;
+}
+
+static void inject(struct vcpu *v)
+{
+	struct event *ev = &v->inject;
+	uint32_t info = INTR_VALID | (uint32_t)ev->type << INTR_TYPE_SHIFT | ev->vector;
+
+	vcpu_settle_shadows(v->hw);
+	if (pushes_error_code(ev)) {
+		info |= INTR_ERROR_CODE;
+		vmwrite(VMCS_ENTRY_EXCEPTION_ERROR, ev->error);
+	}
+	if (ev->type >= EVENT_SOFTWARE_INTERRUPT)
+		vmwrite(VMCS_ENTRY_INSN_LEN, ev->insn_len);
+	vmwrite(VMCS_ENTRY_INTR_INFO, info);
+	ev->valid = false;
+}
+
+/* An entry that the processor refused. After VMfail nothing has changed; a failure at the guest state is an exit of its own
+ * kind (SDM 3 "VM-Entry Failures During or After Loading Guest State"). */
+static int refused(struct vcpu *v, struct vm_exit *e, int outcome)
+{
+	e->vectoring.valid = false;
+	e->insn_len = 0;
+	e->value = 0;
+	e->rip = vmread(VMCS_GUEST_RIP);
+	if (outcome == VMX_OK) {
+		e->reason = vmread32(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
+		e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
+	} else {
+		e->reason = EXIT_REASON_COUNT;
+		e->qualification = outcome == VMX_FAIL_VALID ? vmread(VMCS_INSN_ERROR) : 0;
+	}
+	exit_ring_add(&v->ring, e);
+	return ERR_FAULT;
+}
+
+int vcpu_hw_enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e)
+{
+	struct vcpu_hw *hw = v->hw;
+	uint32_t reason;
+	int outcome;
+
+	assert(this_vmx_cpu()->current == hw);
+	if (unlikely(hw->slpt_generation != slpt_generation(&v->vm->slpt)))
+		invalidate(v);
+	if (unlikely(v->inject.valid))
+		inject(v);
+	if (likely(vmx_machine.ctls.has_timer))
+		vmwrite(VMCS_GUEST_PREEMPTION_TIMER, timer_value(deadline, rdtsc()));
+	outcome = vmx_enter_asm(v, hw);
+	e->tsc = rdtsc();
+	if (unlikely(outcome != VMX_OK))
+		return refused(v, e, outcome);
+	reason = vmread32(VMCS_EXIT_REASON);
+	if (unlikely(reason & EXIT_REASON_ENTRY_FAILURE))
+		return refused(v, e, outcome);
+	hw->launched = true;
+	hw->shadow_over = false;
+	exit_read(v, e, reason);
+	return 0;
+}
+
+bool vcpu_hw_has_timer(void)
+{
+	return vmx_machine.ctls.has_timer;
+}
+
+/* The exit acknowledged an interrupt (its vector is known, the local APIC has it in service), or took an NMI or a machine
+ * check: the host's handler runs now. After a preemption-timer exit, interrupts that are pending in the host get their
+ * turn: on real hardware they would have left the guest by themselves, but an emulator may hold them back as long as
+ * the guest has IF = 0. */
+void vcpu_hw_host_event(const struct vm_exit *e)
+{
+	if (e->reason == EXIT_EXTERNAL_INTERRUPT) {
+		struct trap_frame frame = {.vector = e->event.vector, .rip = (uint64_t)&vmx_exit_point};
+
+		trap_dispatch(&frame);
+	} else if (e->reason == EXIT_EXCEPTION_NMI && e->event.type == EVENT_NMI) {
+		vmx_raise_nmi();
+	} else if (e->reason == EXIT_EXCEPTION_NMI && e->event.vector == VECTOR_MC) {
+		vmx_raise_machine_check();
+	} else if (e->reason == EXIT_PREEMPTION_TIMER) {
+		sti_nop_cli();
+	}
+}
+
+void vcpu_settle_shadows(struct vcpu_hw *hw)
+{
+	uint32_t blocking;
+
+	if (!hw->shadow_over)
+		return;
+	hw->shadow_over = false;
+	blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
+	if (blocking & BLOCKING_SHADOWS)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~BLOCKING_SHADOWS);
+}
+
+static bool in_64bit_code(void)
+{
+	return (vmread(VMCS_GUEST_EFER) & EFER_LMA) != 0 && (vmread32(VMCS_GUEST_CS_ACCESS) & SEG_ACCESS_L) != 0;
+}
+
+/* The trap that RFLAGS.TF asks for after each instruction comes after this one too, unless branches alone are traced. */
+static void make_step_pending(void)
+{
+	const uint64_t debugctl_btf = BIT64(1);
+
+	if (!(vmread(VMCS_GUEST_DEBUGCTL) & debugctl_btf))
+		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+}
+
+/* Shadows end with the instruction too. As long as nobody looks at them and no event waits for their end, they may stay
+ * in the VMCS: then nothing can tell, and two VMCS accesses are saved. */
+void vcpu_hw_skip(struct vcpu *v, const struct vm_exit *e)
+{
+	struct vcpu_hw *hw = v->hw;
+	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
+	uint64_t next = e->rip + e->insn_len;
+
+	if (unlikely((e->rip ^ next) >> 32 != 0) && !in_64bit_code())
+		next = (uint32_t)next;
+	vmwrite(VMCS_GUEST_RIP, next);
+	hw->shadow_over = true;
+	if (likely(!(rflags & (RFLAGS_TF | RFLAGS_RF)) && !(hw->proc_ctls & (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW))))
+		return;
+	vcpu_settle_shadows(hw);
+	if (rflags & RFLAGS_RF)
+		vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+	if (rflags & RFLAGS_TF)
+		make_step_pending();
+}
+
+bool vcpu_hw_irq_allowed(struct vcpu *v)
+{
+	struct vmcs_window w = vmcs_open(v);
+	bool allowed = !v->inject.valid && (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0;
+
+	if (allowed) {
+		vcpu_settle_shadows(v->hw);
+		allowed = (vmread32(VMCS_GUEST_INTERRUPTIBILITY) & BLOCKING_SHADOWS) == 0;
+	}
+	vmcs_close(&w);
+	return allowed;
+}
+
+/* Blocking by STI holds off NMIs as well: a processor may insist on it (SDM 3 "Checks on Guest Non-Register State"). */
+bool vcpu_hw_nmi_allowed(struct vcpu *v)
+{
+	struct vmcs_window w = vmcs_open(v);
+	bool allowed = !v->inject.valid;
+
+	if (allowed) {
+		vcpu_settle_shadows(v->hw);
+		allowed = (vmread32(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_SHADOWS | BLOCKING_NMI)) == 0;
+	}
+	vmcs_close(&w);
+	return allowed;
+}
+
+static void set_proc_ctl(struct vcpu *v, uint32_t bit, bool on)
+{
+	struct vcpu_hw *hw = v->hw;
+	uint32_t ctls = on ? hw->proc_ctls | bit : hw->proc_ctls & ~bit;
+	struct vmcs_window w;
+
+	if (ctls == hw->proc_ctls)
+		return;
+	w = vmcs_open(v);
+	hw->proc_ctls = ctls;
+	vmwrite(VMCS_PROC_CTLS, ctls);
+	if (on)
+		vcpu_settle_shadows(hw); /* somebody waits for their end now */
+	vmcs_close(&w);
+}
+
+void vcpu_hw_irq_window(struct vcpu *v, bool on)
+{
+	set_proc_ctl(v, PROC_INTERRUPT_WINDOW, on);
+}
+
+void vcpu_hw_nmi_window(struct vcpu *v, bool on)
+{
+	set_proc_ctl(v, PROC_NMI_WINDOW, on);
+}
+
+void vcpu_hw_flush(struct vcpu *v)
+{
+	vcpu_invalidate_later(v->hw, STALE_EPT);
+}

@@ -1,0 +1,233 @@
+/* The registers that stay in the processor while the host runs: FPU and vector state, XCR0, CR2, debug registers, and the
+ * MSRs of SYSCALL, SWAPGS and RDTSCP. The image itself uses none of them, so they move only when another vCPU takes the
+ * CPU. Privileged. Follows SDM 3 "System Programming for Instruction Set Extensions and Processor Extended States". */
+#include "arch/x86/insn.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/regs.h"
+#include "kernel/lib/bytes.h"
+#include "kernel/lib/string.h"
+#include "vmm/vmx/vmx_vcpu.h"
+
+#define FXSAVE_FCW 0u
+#define FXSAVE_FTW 4u
+#define FXSAVE_MXCSR 24u
+#define FCW_RESET 0x0040u
+#define MXCSR_RESET 0x1f80u
+#define XSAVE_HEADER 512u /* XSTATE_BV first */
+
+static const uint32_t live_msrs[LIVE_MSR_COUNT] = {
+	[LIVE_STAR] = MSR_STAR,
+	[LIVE_LSTAR] = MSR_LSTAR,
+	[LIVE_CSTAR] = MSR_CSTAR,
+	[LIVE_FMASK] = MSR_FMASK,
+	[LIVE_KERNEL_GS_BASE] = MSR_KERNEL_GS_BASE,
+	[LIVE_TSC_AUX] = MSR_TSC_AUX,
+};
+
+static unsigned msr_count(void)
+{
+	return vmx_machine.has_tsc_aux ? LIVE_MSR_COUNT : LIVE_TSC_AUX;
+}
+
+/* The state after power-on. XSTATE_BV says that x87 and SSE are in the area, all else is in its initial state. */
+static void fpu_reset(struct vcpu_hw *hw)
+{
+	memset(hw->fpu, 0, vmx_machine.fpu_area_bytes);
+	store_le16(hw->fpu + FXSAVE_FCW, FCW_RESET);
+	hw->fpu[FXSAVE_FTW] = 0xff; /* the abridged tag word: all registers in use, holding +0.0 */
+	store_le32(hw->fpu + FXSAVE_MXCSR, MXCSR_RESET);
+	if (vmx_machine.has_xsave)
+		store_le64(hw->fpu + XSAVE_HEADER, XCR0_X87 | XCR0_SSE);
+}
+
+/* All components are moved, also those that the guest has not enabled: they keep their values while XCR0 hides them, and
+ * must not show up in another VM. */
+static void fpu_save(struct vcpu_hw *hw)
+{
+	if (!vmx_machine.has_xsave) {
+		fxsave64(hw->fpu);
+		return;
+	}
+	hw->xcr0 = xgetbv(0);
+	if (hw->xcr0 != vmx_machine.xcr0_allowed)
+		xsetbv(0, vmx_machine.xcr0_allowed);
+	if (vmx_machine.has_xsaveopt)
+		xsaveopt64(hw->fpu, vmx_machine.xcr0_allowed);
+	else
+		xsave64(hw->fpu, vmx_machine.xcr0_allowed);
+}
+
+static void fpu_restore(const struct vcpu_hw *hw)
+{
+	if (!vmx_machine.has_xsave) {
+		fxrstor64(hw->fpu);
+		return;
+	}
+	xsetbv(0, vmx_machine.xcr0_allowed);
+	xrstor64(hw->fpu, vmx_machine.xcr0_allowed);
+	if (hw->xcr0 != vmx_machine.xcr0_allowed)
+		xsetbv(0, hw->xcr0);
+}
+
+static void debug_save(struct vcpu_hw *hw)
+{
+	hw->dr[0] = read_dr0();
+	hw->dr[1] = read_dr1();
+	hw->dr[2] = read_dr2();
+	hw->dr[3] = read_dr3();
+	hw->dr6 = read_dr6();
+}
+
+static void debug_restore(const struct vcpu_hw *hw)
+{
+	write_dr0(hw->dr[0]);
+	write_dr1(hw->dr[1]);
+	write_dr2(hw->dr[2]);
+	write_dr3(hw->dr[3]);
+	write_dr6(hw->dr6);
+}
+
+/* Put the live registers of whoever has this CPU back into memory. */
+void live_put_back(struct vmx_cpu *cpu)
+{
+	struct vcpu_hw *hw;
+
+	if (!cpu->live)
+		return;
+	hw = cpu->live->hw;
+	fpu_save(hw);
+	debug_save(hw);
+	hw->cr2 = read_cr2();
+	for (unsigned i = 0; i < msr_count(); i++)
+		hw->msr[i] = rdmsr(live_msrs[i]);
+	cpu->live = NULL;
+}
+
+/* Make v the one whose live registers are in this CPU. */
+void live_take(struct vmx_cpu *cpu, struct vcpu *v)
+{
+	const struct vcpu_hw *hw = v->hw;
+
+	if (cpu->live == v)
+		return;
+	live_put_back(cpu);
+	fpu_restore(hw);
+	debug_restore(hw);
+	write_cr2(hw->cr2);
+	for (unsigned i = 0; i < msr_count(); i++)
+		wrmsr(live_msrs[i], hw->msr[i]);
+	cpu->live = v;
+}
+
+/* Where a register's value is kept while v is not live; NULL: it is not one of the live registers. */
+static uint64_t *live_slot(struct vcpu_hw *hw, enum vcpu_reg reg)
+{
+	switch (reg) {
+	case VCPU_CR2:
+		return &hw->cr2;
+	case VCPU_DR0:
+	case VCPU_DR1:
+	case VCPU_DR2:
+	case VCPU_DR3:
+		return &hw->dr[reg - VCPU_DR0];
+	case VCPU_DR6:
+		return &hw->dr6;
+	case VCPU_XCR0:
+		return &hw->xcr0;
+	case VCPU_STAR:
+		return &hw->msr[LIVE_STAR];
+	case VCPU_LSTAR:
+		return &hw->msr[LIVE_LSTAR];
+	case VCPU_CSTAR:
+		return &hw->msr[LIVE_CSTAR];
+	case VCPU_FMASK:
+		return &hw->msr[LIVE_FMASK];
+	case VCPU_KERNEL_GS_BASE:
+		return &hw->msr[LIVE_KERNEL_GS_BASE];
+	case VCPU_TSC_AUX:
+		return &hw->msr[LIVE_TSC_AUX];
+	default:
+		return NULL;
+	}
+}
+
+bool live_register(enum vcpu_reg reg)
+{
+	struct vcpu_hw none;
+
+	return live_slot(&none, reg) != NULL;
+}
+
+static uint64_t read_live(enum vcpu_reg reg, const struct vcpu_hw *hw)
+{
+	switch (reg) {
+	case VCPU_CR2:
+		return read_cr2();
+	case VCPU_DR0:
+		return read_dr0();
+	case VCPU_DR1:
+		return read_dr1();
+	case VCPU_DR2:
+		return read_dr2();
+	case VCPU_DR3:
+		return read_dr3();
+	case VCPU_DR6:
+		return read_dr6();
+	case VCPU_XCR0:
+		return vmx_machine.has_xsave ? xgetbv(0) : hw->xcr0;
+	case VCPU_STAR:
+		return rdmsr(MSR_STAR);
+	case VCPU_LSTAR:
+		return rdmsr(MSR_LSTAR);
+	case VCPU_CSTAR:
+		return rdmsr(MSR_CSTAR);
+	case VCPU_FMASK:
+		return rdmsr(MSR_FMASK);
+	case VCPU_KERNEL_GS_BASE:
+		return rdmsr(MSR_KERNEL_GS_BASE);
+	default:
+		return vmx_machine.has_tsc_aux ? rdmsr(MSR_TSC_AUX) : 0;
+	}
+}
+
+/* A live register of v, wherever it is now. The caller has checked live_register(). */
+uint64_t live_get(struct vcpu *v, enum vcpu_reg reg)
+{
+	struct vmx_cpu *cpu = this_vmx_cpu();
+
+	return cpu && cpu->live == v ? read_live(reg, v->hw) : *live_slot(v->hw, reg);
+}
+
+/* Writing is rare: it goes through memory, so that there is one list less. Values that the processor would refuse are
+ * the caller's to catch (the handlers do, with the guest's #GP). */
+void live_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value)
+{
+	struct vmx_cpu *cpu = this_vmx_cpu();
+	bool was_live = cpu && cpu->live == v;
+
+	if (was_live && reg == VCPU_XCR0 && vmx_machine.has_xsave) {
+		xsetbv(0, value);
+		return;
+	}
+	if (was_live)
+		live_put_back(cpu);
+	*live_slot(v->hw, reg) = value;
+	if (was_live)
+		live_take(cpu, v);
+}
+
+/* FPU state as after power-on; the registers follow through live_set(). INIT keeps it all. */
+void live_reset(struct vcpu *v, bool init)
+{
+	struct vmx_cpu *cpu = this_vmx_cpu();
+	bool was_live = cpu && cpu->live == v;
+
+	if (init)
+		return;
+	if (was_live)
+		live_put_back(cpu);
+	fpu_reset(v->hw);
+	v->hw->xcr0 = XCR0_X87;
+	if (was_live)
+		live_take(cpu, v);
+}

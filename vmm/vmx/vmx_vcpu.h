@@ -1,0 +1,111 @@
+/* Inside vmm/vmx/ only: what the backend keeps for the machine, for each CPU and for each virtual CPU. */
+#pragma once
+
+#include "arch/x86/percpu.h"
+#include "vmm/core/vcpu_hw.h"
+#include "vmm/vmx/vmx.h"
+#include "vmm/vmx/vmx_caps.h"
+
+#define VMX_NO_CPU (-1)
+/* Never a value of slpt_generation(): forces the invalidation before the next entry. */
+#define VMX_GENERATION_NONE UINT64_MAX
+
+/* What of the processor's cached translations must go before the next entry. */
+#define STALE_EPT BIT32(0)
+#define STALE_VPID BIT32(1)
+
+/* One for all; set by vmx_init(), then read only. */
+struct vmx_machine {
+	struct vmx_probe probe;
+	struct vmx_options options;
+	struct vmx_caps caps;
+	struct vmx_ctls ctls;
+	const struct page_source *pages;
+	uint8_t *io_bitmaps; /* two pages of ones: every port leaves the guest */
+	uint64_t io_bitmaps_hpa;
+	uint64_t cr0_allowed, cr4_allowed; /* what guests may set */
+	bool has_xsave, has_xsaveopt, has_tsc_aux;
+	uint64_t xcr0_allowed; /* state components that are switched, so that guests may use them */
+	uint32_t fpu_area_bytes;
+};
+
+extern struct vmx_machine vmx_machine;
+
+/* Hangs at percpu slot PERCPU_VMX. Used by its own CPU only. */
+struct vmx_cpu {
+	bool on;
+	void *vmxon;
+	struct vcpu_hw *current; /* whose VMCS the instructions work on; NULL: none */
+	struct vcpu *live;       /* whose FPU, debug registers and syscall MSRs are in the processor; NULL: nobody's */
+};
+
+static inline struct vmx_cpu *this_vmx_cpu(void)
+{
+	return this_cpu()->slot[PERCPU_VMX];
+}
+
+/* The MSRs that stay in the processor while the host runs, in the order of struct vcpu_hw.msr. */
+enum live_msr { LIVE_STAR, LIVE_LSTAR, LIVE_CSTAR, LIVE_FMASK, LIVE_KERNEL_GS_BASE, LIVE_TSC_AUX, LIVE_MSR_COUNT };
+
+/* The backend's part of a vCPU: one page, with the FPU area behind it. */
+struct vcpu_hw {
+	uint64_t host_rsp; /* what the VMCS field holds; offset 0: enter.asm */
+	uint8_t launched;  /* VMRESUME instead of VMLAUNCH; offset 8: enter.asm */
+	bool shadow_over;  /* an instruction was stepped over since the exit: shadows in the VMCS are out of date */
+	uint16_t vpid;
+	int cpu;      /* where the VMCS is active, or VMX_NO_CPU */
+	int last_cpu; /* where it ran last: elsewhere, cached translations may be stale */
+	uint64_t
+		slpt_generation; /* what the entry compares: at the last invalidation, or VMX_GENERATION_NONE; atomic */
+	uint64_t invalidated_at; /* at the last invalidation */
+	uint32_t stale;          /* STALE_*; atomic */
+	uint64_t eptp;
+	uint32_t proc_ctls; /* as in the VMCS: the windows come and go */
+	uint32_t entry_ctls;
+	uint64_t cr0_mask, cr4_mask; /* bits that leave the guest when it writes them */
+	void *vmcs;
+	uint64_t vmcs_hpa;
+	uint8_t *msr_bitmap;
+	unsigned area_order; /* of the block that this struct begins */
+	/* Valid while the vCPU is not live on a CPU. */
+	uint64_t cr2, xcr0, dr[4], dr6;
+	uint64_t msr[LIVE_MSR_COUNT];
+	uint8_t *fpu; /* XSAVE or FXSAVE area, 64-byte aligned */
+};
+
+/* enter.asm. 0 after an exit; VMX_FAIL_* when the processor refused before it had loaded anything of the guest. */
+int vmx_enter_asm(struct vcpu *v, struct vcpu_hw *hw);
+void vmx_exit_point(void);
+
+/* Make v's VMCS the current one for a few accesses; close puts back what was. Nothing happens when it is current anyway. */
+struct vmcs_window {
+	struct vcpu_hw *opened; /* NULL: it was current */
+	struct vcpu_hw *previous;
+};
+struct vmcs_window vmcs_open(struct vcpu *v);
+void vmcs_close(const struct vmcs_window *w);
+
+void vmcs_make_current(struct vmx_cpu *cpu, struct vcpu_hw *hw);
+void vmcs_clear(struct vmx_cpu *cpu, struct vcpu_hw *hw);
+
+/* vmcs_setup.c: lists of fields; the VMCS is current. */
+void vmcs_write_controls(struct vcpu_hw *hw);
+void vmcs_write_host_constants(void);
+void vmcs_write_host_cpu(void);
+void vmcs_write_guest_constants(struct vcpu_hw *hw);
+
+/* vcpu_live.c. */
+void live_reset(struct vcpu *v, bool init);
+void live_take(struct vmx_cpu *cpu, struct vcpu *v);
+void live_put_back(struct vmx_cpu *cpu);
+bool live_register(enum vcpu_reg reg);
+uint64_t live_get(struct vcpu *v, enum vcpu_reg reg);
+void live_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value);
+
+/* exit_read.c. reason: EXIT_REASON as read. */
+void exit_read(struct vcpu *v, struct vm_exit *e, uint32_t reason);
+
+void vcpu_invalidate_later(struct vcpu_hw *hw, uint32_t what);
+
+/* Clear the STI and MOV SS shadows when an instruction was stepped over since they were saved. */
+void vcpu_settle_shadows(struct vcpu_hw *hw);
