@@ -1,0 +1,46 @@
+/* Looking up a name: see symbols.h. Binary search over the offsets; the names are counted through from the front, since
+ * nobody is in a hurry in a panic and an index would cost four bytes a symbol. */
+#include "kernel/symbols.h"
+
+/* Number of symbols at or below offset. */
+static uint32_t count_up_to(const struct symbol_table *t, uint64_t offset)
+{
+	uint32_t low = 0, high = t->count;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (t->offsets[mid] <= offset)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static const char *name_at(const struct symbol_table *t, uint32_t index)
+{
+	uint32_t pos = 0;
+
+	for (uint32_t skip = index; pos < t->names_bytes; pos++) {
+		if (skip == 0)
+			return t->names + pos;
+		if (t->names[pos] == '\0')
+			skip--;
+	}
+	return NULL;
+}
+
+const char *symbol_lookup(const struct symbol_table *t, uint64_t base, uint64_t addr, uint64_t *offset)
+{
+	uint32_t below;
+
+	*offset = 0;
+	if (addr < base)
+		return NULL;
+	below = count_up_to(t, addr - base);
+	if (below == 0)
+		return NULL;
+	*offset = addr - base - t->offsets[below - 1];
+	return name_at(t, below - 1);
+}
