@@ -3,7 +3,6 @@
  * so the divisor sets nothing else. The word length, parity and break bits are kept and change no data, since the other
  * end is a stream of whole bytes that cannot have line errors. */
 #include "vmm/devices/vuart.h"
-#include "kernel/lib/string.h"
 #include "vmm/devices/bytewise.h"
 
 #define CHARACTERS_TO_TIMEOUT 4u
