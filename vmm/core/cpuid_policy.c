@@ -1,0 +1,95 @@
+/* The answer to one CPUID instruction: what was computed when the VM was made, plus the fields that follow the vCPU. */
+#include "vmm/core/cpuid_policy.h"
+
+#include "arch/x86/regs.h"
+#include "kernel/lib/bits.h"
+#include "kernel/lib/string.h"
+
+#define LEAF1_ECX_OSXSAVE BIT32(27)
+#define LEAF1_EDX_APIC BIT32(9)
+#define LEAF7_ECX_OSPKE BIT32(4)
+#define XSAVE_LEGACY_BYTES 576u /* the x87 and SSE part, and the header */
+
+const uint32_t cpuid_word_leaf[CPUID_WORDS] = {0x1, 0x6, 0x7, 0x7, 0xd, 0x80000001, 0x80000007};
+const uint8_t cpuid_word_subleaf[CPUID_WORDS] = {0, 0, 0, 1, 1, 0, 0};
+
+/* Sizes of the XSAVE area: SDM 1 "Managing State Using the XSAVE Feature Set". */
+uint32_t cpuid_xsave_size(const struct cpuid_policy *p, uint64_t xcr0)
+{
+	uint32_t size = XSAVE_LEGACY_BYTES;
+
+	for (unsigned i = 2; i < CPUID_XSTATES; i++)
+		if (bits_test(xcr0, i) && p->xstate[i].offset + p->xstate[i].size > size)
+			size = p->xstate[i].offset + p->xstate[i].size;
+	return size;
+}
+
+static uint32_t xsave_size_compact(const struct cpuid_policy *p, uint64_t xcr0)
+{
+	uint32_t size = XSAVE_LEGACY_BYTES;
+
+	for (unsigned i = 2; i < CPUID_XSTATES; i++)
+		if (bits_test(xcr0, i))
+			size = (p->xstate[i].align64 ? ALIGN_UP(size, 64u) : size) + p->xstate[i].size;
+	return size;
+}
+
+const struct cpuid_entry *cpuid_policy_find_other(const struct cpuid_policy *p, uint32_t leaf)
+{
+	if (leaf - 0x80000000u < CPUID_TABLE)
+		return &p->entries[p->extended[leaf - 0x80000000u]];
+	/* The hypervisor's range is ours; what we do not define there says nothing. */
+	if (leaf - CPUID_HYPERVISOR_BASE < CPUID_TABLE)
+		return &p->entries[p->hypervisor[leaf - CPUID_HYPERVISOR_BASE]];
+	if (leaf - CPUID_HYPERVISOR_BASE < 0x10000000u)
+		return &p->entries[0];
+	return &p->entries[p->basic[CPUID_BASIC_MAX]];
+}
+
+void cpuid_policy_apply(const struct cpuid_policy *p, const struct cpuid_entry *e, uint32_t subleaf,
+			const struct cpuid_inputs *in, uint32_t out[4])
+{
+	memcpy(out, e->out, sizeof(e->out));
+	switch ((enum cpuid_dynamic)e->dynamic) {
+	case CPUID_STATIC:
+		break;
+	case CPUID_DYN_LEAF_1:
+		out[CPUID_EBX] |= in->apic_id << 24;
+		if ((in->cr4 & CR4_OSXSAVE) != 0)
+			out[CPUID_ECX] |= LEAF1_ECX_OSXSAVE;
+		if (!in->apic_enabled)
+			out[CPUID_EDX] &= ~LEAF1_EDX_APIC;
+		break;
+	case CPUID_DYN_LEAF_7:
+		if ((in->cr4 & CR4_PKE) != 0)
+			out[CPUID_ECX] |= LEAF7_ECX_OSPKE;
+		break;
+	case CPUID_DYN_TOPOLOGY_END:
+		out[CPUID_ECX] = subleaf & 0xff;
+		out[CPUID_EDX] = in->apic_id;
+		break;
+	case CPUID_DYN_TOPOLOGY:
+		out[CPUID_EDX] = in->apic_id;
+		break;
+	case CPUID_DYN_XSAVE:
+		out[CPUID_EBX] = cpuid_xsave_size(p, in->xcr0);
+		break;
+	case CPUID_DYN_XSAVE_COMPACT:
+		out[CPUID_EBX] = xsave_size_compact(p, in->xcr0);
+		break;
+	}
+}
+
+void cpuid_policy_query(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf, const struct cpuid_inputs *in,
+			uint32_t out[4])
+{
+	cpuid_policy_apply(p, cpuid_policy_find(p, leaf, subleaf), subleaf, in, out);
+}
+
+bool cpuid_policy_has(const struct cpuid_policy *p, unsigned feature)
+{
+	unsigned word = feature >> 7;
+	const struct cpuid_entry *e = cpuid_policy_find(p, cpuid_word_leaf[word], cpuid_word_subleaf[word]);
+
+	return bits_test(e->out[feature >> 5 & 3], feature & 31);
+}
