@@ -25,3 +25,39 @@ $(DEMO_CONF): guests/demo/avatar.conf $(GUESTS)/debian/vmlinuz $(GUESTS)/debian/
 guests-debian: $(DEMO_CONF)
 
 .PHONY: guests-debian
+
+# Tiny guests: Multiboot 1 images of freestanding 32-bit C; one file of guests/tiny/, or a folder, each, on guests/lib/.
+TINY_CFLAGS := -m32 -march=i686 -std=c11 -O2 -g -ffreestanding -fno-pic -fno-pie -fno-stack-protector -mgeneral-regs-only \
+	-fno-asynchronous-unwind-tables -fno-strict-aliasing -fno-tree-loop-distribute-patterns \
+	-ffile-prefix-map=$(CURDIR)=. $(WARNINGS) -I.
+TINY_LDFLAGS := -m32 -march=i686 -nostdlib -static -no-pie -Wl,-z,max-page-size=4096 -Wl,--build-id=none \
+	-Wl,-z,noexecstack -Wl,-N -Wl,--no-warn-rwx-segments -T guests/lib/guest.ld
+TINY_LIB := $(patsubst %.c,$(GUESTS)/obj/%.o,$(wildcard guests/lib/*.c)) \
+	$(patsubst %.asm,$(GUESTS)/obj/%.asm.o,$(wildcard guests/lib/*.asm))
+HOSTILE_OBJS := $(patsubst %.c,$(GUESTS)/obj/%.o,$(wildcard guests/hostile/*.c))
+TINY_NAMES := $(patsubst guests/tiny/%.c,%,$(wildcard guests/tiny/*.c)) hostile
+TINY_ELFS := $(TINY_NAMES:%=$(GUESTS)/%.elf)
+
+$(GUESTS)/obj/%.o: %.c Makefile guests/guests.mk
+	@mkdir -p $(@D)
+	$(call say,CC32,$<)
+	$(Q)$(CC) $(TINY_CFLAGS) -MMD -MP -c $< -o $@
+
+$(GUESTS)/obj/%.asm.o: %.asm Makefile guests/guests.mk
+	@mkdir -p $(@D)
+	$(call say,NASM,$<)
+	$(Q)$(NASM) -f elf32 -g -F dwarf -w+all -Werror -MD $(@:.o=.d) -MP -o $@ $<
+
+$(GUESTS)/hostile.elf: $(HOSTILE_OBJS)
+
+$(filter-out %/hostile.elf,$(TINY_ELFS)): $(GUESTS)/%.elf: $(GUESTS)/obj/guests/tiny/%.o
+
+$(TINY_ELFS): $(TINY_LIB) guests/lib/guest.ld
+	$(call say,LINK32,$@)
+	$(Q)$(CC) $(TINY_LDFLAGS) -o $@ $(filter %.o,$^)
+
+guests: $(TINY_ELFS)
+
+-include $(TINY_LIB:.o=.d) $(HOSTILE_OBJS:.o=.d) $(TINY_NAMES:%=$(GUESTS)/obj/guests/tiny/%.d)
+
+.PHONY: guests
