@@ -128,3 +128,6 @@ void vcpu_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 /* CR0 and CR4 as the guest may write them: bits that the processor allows to be set in a guest. */
 uint64_t vcpu_hw_cr0_allowed(void);
 uint64_t vcpu_hw_cr4_allowed(void);
+
+/* Bits of XCR0 that a guest may set; 0 when there is no XSAVE for guests. */
+uint64_t vcpu_hw_xcr0_allowed(void);

@@ -2,6 +2,7 @@
 #include "vmm/life/life.h"
 
 #include "arch/x86/insn.h"
+#include "arch/x86/msr.h"
 #include "arch/x86/regs.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"

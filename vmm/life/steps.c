@@ -2,6 +2,7 @@
 #include "vmm/life/life.h"
 
 #include "arch/x86/insn.h"
+#include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
 #include "kernel/log.h"
 #include "vmm/core/vcpu_hw.h"

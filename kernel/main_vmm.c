@@ -1,0 +1,131 @@
+/* Boot: VT-x, the guests that avatar.conf describes, the monitor. */
+#include "kernel/main.h"
+
+#include "arch/x86/insn.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/msr_safe.h"
+#include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
+#include "kernel/log.h"
+#include "vmm/core/conf.h"
+#include "vmm/life/run.h"
+
+#define CONF_NAME "avatar.conf"
+#define CONF_MAX_VMS 64u
+
+static struct machine *the_machine;
+
+static void log_line(void *ctx, const char *text)
+{
+	(void)ctx;
+	log_info("%s", text);
+}
+
+static void read_mtrrs(struct mtrr_state *s, unsigned phys_bits)
+{
+	static const uint32_t fixed[MTRR_FIXED_COUNT] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
+							 0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
+	uint64_t cap = rdmsr_or(0xfe, 0);
+
+	s->def_type = rdmsr_or(0x2ff, 0);
+	s->has_fixed = (cap & BIT64(8)) != 0;
+	for (unsigned i = 0; s->has_fixed && i < MTRR_FIXED_COUNT; i++)
+		s->fixed[i] = rdmsr_or(fixed[i], 0);
+	s->variable_count = (unsigned)(cap & 0xff);
+	for (unsigned i = 0; i < s->variable_count && i < MTRR_VARIABLE_MAX; i++) {
+		s->variable[i].base = rdmsr_or(0x200 + 2 * i, 0);
+		s->variable[i].mask = rdmsr_or(0x201 + 2 * i, 0);
+	}
+	s->maxphyaddr = phys_bits;
+}
+
+static uint64_t free_bytes(void)
+{
+	return page_alloc_free_bytes(&the_machine->pages);
+}
+
+void boot_vmx(struct machine *m)
+{
+	int err;
+
+	the_machine = m;
+	for (const char *const *word = vmx_option_words; *word != NULL; word++) {
+		if (bootline_flag(&m->bootline, *word))
+			(void)vmx_option_set(&m->vmx_options, *word);
+	}
+	vmx_probe(&m->vmx);
+	preflight_evaluate(&m->vmx, &m->vmx_options, page_alloc_free_bytes(&m->pages), &m->preflight);
+	preflight_print(&m->preflight, log_line, NULL);
+	m->host.pages = page_alloc_source(&m->pages);
+	m->host.heap = &m->heap;
+	m->host.free_bytes = free_bytes;
+	if (m->preflight.missing != 0)
+		return;
+	read_mtrrs(&m->host.mtrr, cpu_snapshot_phys_bits(&m->vmx.cpu));
+	err = vmx_init(&m->vmx, &m->vmx_options, &m->host.pages);
+	if (err == 0)
+		err = vmx_cpu_init();
+	if (err == 0)
+		err = vmx_slpt_format(&m->host.slpt_format);
+	if (err != 0)
+		log_error("VT-x cannot be used: %s", err_str(err));
+	m->host.can_run = err == 0;
+}
+
+static void add_images(struct machine *m)
+{
+	for (size_t i = 0; i < m->loader.module_count; i++) {
+		const struct boot_module *module = &m->loader.modules[i];
+		int err = images_add(&m->host.images, module->name, hva_of(module->start), module->end - module->start);
+
+		if (err != 0)
+			log_error("boot module '%s' is left out: %s", module->name, err_str(err));
+	}
+}
+
+static void make_guest(struct machine *m, const struct vm_config *config)
+{
+	char why[LIFE_WHY];
+	struct vm *vm;
+	int err = vm_create(&m->host, config, &vm, why);
+
+	if (err == 0 && config->autostart)
+		err = vm_start(&m->host, vm, why);
+	if (err != 0)
+		log_error("%s", why);
+}
+
+/* The VMs of avatar.conf. A conf with an error makes none at all: a half-right set of guests helps nobody. */
+void boot_guests(struct machine *m)
+{
+	const struct image *conf;
+	struct vm_config *configs;
+	char why[CONF_WHY_BYTES];
+	unsigned count = 0;
+
+	add_images(m);
+	conf = images_find(&m->host.images, CONF_NAME);
+	if (conf == NULL) {
+		log_warn("no boot module named " CONF_NAME ": no guests; `create` makes one");
+		return;
+	}
+	configs = heap_alloc_array(&m->heap, CONF_MAX_VMS, sizeof(*configs));
+	if (configs == NULL) {
+		log_error("no memory to read " CONF_NAME);
+		return;
+	}
+	if (conf_parse(conf->bytes, conf->size, configs, CONF_MAX_VMS, &count, why, sizeof(why)) != 0)
+		log_error("%s", why);
+	else
+		for (unsigned i = 0; i < count && m->host.can_run; i++)
+			make_guest(m, &configs[i]);
+	heap_free(&m->heap, configs);
+}
+
+_Noreturn void boot_run(struct machine *m)
+{
+	const char *script = bootline_value(&m->bootline, "run");
+
+	monitor_init(&m->monitor, &m->terminal, &m->host, script == NULL ? "" : script);
+	host_loop(&m->host, monitor_step, &m->monitor);
+}

@@ -1,0 +1,42 @@
+/* Inside vmm/life/ only: the parts of a guest's board in one struct. */
+#pragma once
+
+#include "vmm/devices/vacpi_pm.h"
+#include "vmm/devices/vi8042.h"
+#include "vmm/devices/vioapic.h"
+#include "vmm/devices/vlapic.h"
+#include "vmm/devices/vpic.h"
+#include "vmm/devices/vpit.h"
+#include "vmm/devices/vreset.h"
+#include "vmm/devices/vrtc.h"
+#include "vmm/devices/vuart.h"
+#include "vmm/life/platform.h"
+
+/* One per vCPU. */
+struct cpu_board {
+	struct vlapic lapic;
+	struct irq_source irqs;
+	void *lapic_page;
+	struct vcpu *vcpu;
+	struct vm_platform *board;
+};
+
+struct vm_platform {
+	struct vm *vm;
+	struct console console;
+	struct vuart uart;
+	struct vpic pic;
+	struct vpit pit;
+	struct vrtc rtc;
+	struct vi8042 i8042;
+	struct vacpi_pm pm;
+	struct vreset reset;
+	struct vioapic ioapic;
+	struct vlapic *lapics[VM_MAX_VCPUS]; /* as vlapic_route() wants them */
+	struct cpu_board cpus[VM_MAX_VCPUS];
+};
+
+/* platform_irq.c: who is told of which interrupt. */
+struct irq_line board_isa_irq(struct vm_platform *b, unsigned irq);
+void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz);
+void board_wire_controllers(struct vm_platform *b);

@@ -1,0 +1,200 @@
+/* The board: its parts made, wired and put on the buses. */
+#include "vmm/life/board.h"
+
+#include "kernel/lib/errors.h"
+#include "vmm/core/cpuid_policy.h"
+#include "vmm/core/vcpu_hw.h"
+#include "vmm/life/clock.h"
+
+#define IRQ_TIMER 0u
+#define IRQ_COM1 4u
+#define IRQ_RTC 8u
+#define IRQ_KEYBOARD 1u
+
+/* What the guest asks of the machine as a whole ends its run: the loop sees vm->request after the exit. */
+static void ask_poweroff(void *ctx)
+{
+	((struct vm *)ctx)->request = VM_REQUEST_POWEROFF;
+}
+
+static void ask_reset(void *ctx)
+{
+	((struct vm *)ctx)->request = VM_REQUEST_RESET;
+}
+
+static void ask_reset_kind(void *ctx, bool hard)
+{
+	(void)hard;
+	ask_reset(ctx);
+}
+
+/* --- the console's two directions --- */
+
+/* The guest's UART has made room. */
+static void uart_feed(void *ctx)
+{
+	struct vm_platform *b = ctx;
+	uint8_t byte;
+
+	while (ring_peek(&b->console.input, 0, &byte) && vuart_receive(&b->uart, byte))
+		ring_drop(&b->console.input, 1);
+}
+
+void vm_console_poll(struct vm *vm)
+{
+	uart_feed(vm->platform);
+	if (vuart_tx_waiting(&vm->platform->uart))
+		vuart_tx_resume(&vm->platform->uart);
+}
+
+struct console *vm_console(struct vm *vm)
+{
+	return &vm->platform->console;
+}
+
+/* --- making it --- */
+
+static void wire_parts(struct vmm_host *host, struct vm *vm)
+{
+	struct vm_platform *b = vm->platform;
+	struct vuart_wiring uart = {
+		.irq = board_isa_irq(b, IRQ_COM1),
+		.clock = &vm->clock,
+		.tx = {console_put, &b->console},
+		.rx_room = uart_feed,
+		.rx_ctx = b,
+	};
+	struct vi8042_wiring i8042 = {.kbd_irq = board_isa_irq(b, IRQ_KEYBOARD), .reset = ask_reset, .ctx = vm};
+	struct vacpi_pm_wiring pm = {
+		.sci = board_isa_irq(b, VACPI_SCI_IRQ),
+		.clock = &vm->clock,
+		.width = VACPI_TIMER_32,
+		.power_off = ask_poweroff,
+		.ctx = vm,
+	};
+	struct irq_line timer = board_isa_irq(b, IRQ_TIMER), rtc = board_isa_irq(b, IRQ_RTC);
+
+	console_init(&b->console);
+	board_wire_controllers(b);
+	board_wire_cpus(b, cpuid_crystal_hz(host->tsc_hz));
+	vuart_init(&b->uart, &uart);
+	vpit_init(&b->pit, &vm->clock, &timer);
+	vrtc_init(&b->rtc, &vm->clock, &rtc, (int64_t)host->wall_seconds());
+	vi8042_init(&b->i8042, &i8042);
+	vacpi_pm_init(&b->pm, &pm);
+	vreset_init(&b->reset, ask_reset_kind, vm);
+}
+
+/* Addresses cannot collide but by our own mistake: the errors are for completeness, the first one ends it. */
+static int register_parts(struct vm *vm)
+{
+	struct vm_platform *b = vm->platform;
+	int err = vuart_register(&b->uart, &vm->ports, UART_COM1_BASE, "com1");
+
+	if (err == 0)
+		err = vpic_register(&b->pic, &vm->ports);
+	if (err == 0)
+		err = vpit_register(&b->pit, &vm->ports);
+	if (err == 0)
+		err = vrtc_register(&b->rtc, &vm->ports);
+	if (err == 0)
+		err = vi8042_register(&b->i8042, &vm->ports);
+	if (err == 0)
+		err = vacpi_pm_register(&b->pm, &vm->ports);
+	if (err == 0)
+		err = bus_register(&vm->mmio, IOAPIC_DEFAULT_BASE, IOAPIC_SIZE, &vioapic_ops, &b->ioapic, "ioapic");
+	return err;
+}
+
+static int make_apic_pages(struct vmm_host *host, struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+		void *page = host->pages.alloc(host->pages.ctx, 0);
+
+		if (page == NULL)
+			return ERR_NOMEM;
+		vm->platform->cpus[i].lapic_page = page;
+	}
+	return 0;
+}
+
+/* Features that the configuration hides, and the mask of XCR0 that the host allows. */
+static int make_cpuid(struct vmm_host *host, struct vm *vm)
+{
+	const char *unknown = NULL;
+
+	vm->cpuid = heap_alloc(host->heap, sizeof(*vm->cpuid));
+	if (vm->cpuid == NULL)
+		return ERR_NOMEM;
+	return cpuid_policy_init(vm->cpuid, &vm->config, vcpu_hw_cpuid, host->tsc_hz, vcpu_hw_xcr0_allowed(), &unknown);
+}
+
+int platform_create(struct vmm_host *host, struct vm *vm)
+{
+	int err;
+
+	bus_init(&vm->ports);
+	bus_init(&vm->mmio);
+	vm_clock_init(vm, host->tsc_hz);
+	vm->platform = heap_alloc(host->heap, sizeof(*vm->platform));
+	if (vm->platform == NULL)
+		return ERR_NOMEM;
+	vm->platform->vm = vm;
+	err = make_cpuid(host, vm);
+	if (err == 0)
+		err = make_apic_pages(host, vm);
+	if (err == 0) {
+		wire_parts(host, vm);
+		err = register_parts(vm);
+	}
+	if (err != 0)
+		platform_destroy(host, vm);
+	return err;
+}
+
+void platform_destroy(struct vmm_host *host, struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+		if (vm->platform->cpus[i].lapic_page != NULL)
+			host->pages.free(host->pages.ctx, vm->platform->cpus[i].lapic_page, 0);
+	}
+	heap_free(host->heap, vm->cpuid);
+	heap_free(host->heap, vm->platform);
+	vm->cpuid = NULL;
+	vm->platform = NULL;
+}
+
+/* Power-on, then what firmware would have done: the 8259's interrupts let through to the first CPU, ACPI enabled. */
+void platform_reset(struct vm *vm)
+{
+	struct vm_platform *b = vm->platform;
+
+	vpic_reset(&b->pic);
+	vioapic_reset(&b->ioapic);
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		vlapic_reset(&b->cpus[i].lapic, false);
+	vuart_reset(&b->uart);
+	vpit_reset(&b->pit);
+	vrtc_reset(&b->rtc);
+	vi8042_reset(&b->i8042);
+	vacpi_pm_reset(&b->pm);
+	vreset_reset(&b->reset);
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		vlapic_set_virtual_wire(&b->cpus[i].lapic);
+}
+
+uint64_t platform_write_tables(struct vm *vm)
+{
+	(void)vm;
+	return 0;
+}
+
+void platform_power_button(struct vm *vm)
+{
+	vacpi_pm_power_button(&vm->platform->pm);
+}
+
+const struct irq_source *vcpu_irq_source(const struct vcpu *v)
+{
+	return &v->vm->platform->cpus[v->index].irqs;
+}
