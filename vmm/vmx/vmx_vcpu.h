@@ -5,6 +5,7 @@
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/vmx/vmx.h"
 #include "vmm/vmx/vmx_caps.h"
+#include "vmm/vmx/vmx_check.h"
 
 #define VMX_NO_CPU (-1)
 /* Never a value of slpt_generation(): forces the invalidation before the next entry. */
@@ -106,6 +107,10 @@ void live_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value);
 void exit_read(struct vcpu *v, struct vm_exit *e, uint32_t reason);
 
 void vcpu_invalidate_later(struct vcpu_hw *hw, uint32_t what);
+
+/* vcpu_explain.c: the current VMCS and this processor, for the checker. */
+void vmcs_take_snapshot(struct vmcs_snapshot *out);
+void vmcs_check_env(struct vmx_check_env *env);
 
 /* Clear the STI and MOV SS shadows when an instruction was stepped over since they were saved. */
 void vcpu_settle_shadows(struct vcpu_hw *hw);
