@@ -149,8 +149,9 @@ def build(out, sources, cfg, bios_only):
     os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="avatar-iso-") as folder:
         lay_out(folder, sources, cfg, time)
-        mkrescue(folder, out + ".new", time, bios_only)
-    os.rename(out + ".new", out)
+        new = "%s.new%d" % (out, os.getpid())
+        mkrescue(folder, new, time, bios_only)
+    os.rename(new, out)
     with open(record, "w") as f:
         f.write(key)
     return True
