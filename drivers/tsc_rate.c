@@ -95,18 +95,24 @@ void tsc_compare(struct tsc_result *r, const uint32_t leaf_15[4], const uint32_t
 		r->hz = r->cpuid_hz;
 }
 
+/* Whole kHz, rounded. */
+static uint64_t khz(uint64_t hz)
+{
+	return (hz + 500) / 1000;
+}
+
 /* The result as one sentence for the log, without a newline. Returns buf.
  * TSC_CPUID_LIES makes it a warning. */
 const char *tsc_describe(const struct tsc_result *r, char *buf, size_t size_bytes)
 {
 	size_t len = 0;
 
-	(void)fmt_append(buf, size_bytes, &len, "TSC %lu.%03lu MHz, measured against the %s", r->measured_hz / 1000000,
-			 r->measured_hz / 1000 % 1000, r->source);
+	(void)fmt_append(buf, size_bytes, &len, "TSC %lu.%03lu MHz, measured against the %s",
+			 khz(r->measured_hz) / 1000, khz(r->measured_hz) % 1000, r->source);
 	if (r->verdict == TSC_CPUID_SILENT)
 		return buf;
-	(void)fmt_append(buf, size_bytes, &len, "; CPUID says %lu.%03lu MHz", r->cpuid_hz / 1000000,
-			 r->cpuid_hz / 1000 % 1000);
+	(void)fmt_append(buf, size_bytes, &len, "; CPUID says %lu.%03lu MHz", khz(r->cpuid_hz) / 1000,
+			 khz(r->cpuid_hz) % 1000);
 	if (r->verdict == TSC_CPUID_LIES)
 		(void)fmt_append(buf, size_bytes, &len, ", which is wrong: the measurement counts");
 	return buf;
