@@ -48,6 +48,9 @@ header:
 	dw TAG_MODULE_ALIGN, OPTIONAL
 	dd 8
 
+	; There is deliberately no framebuffer tag. With one, GRUB 2.06 for BIOS asks the monitor through the video BIOS and on
+	; Bochs dies in it, whatever size is named, unless the boot menu knows to say gfxpayload=text; an image must not depend
+	; on that. Under EFI a screen comes with `insmod all_video` in grub.cfg.
 	align 8
 	dw TAG_END, 0
 	dd 8
