@@ -6,12 +6,13 @@
 #include "arch/x86/msr_safe.h"
 #include "arch/x86/regs.h"
 #include "kernel/lib/errors.h"
-#include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
+#include "kernel/panic.h"
 #include "vmm/vmx/ept_format.h"
 #include "vmm/vmx/vmx_bits.h"
 #include "vmm/vmx/vmx_insn.h"
 #include "vmm/vmx/vmx_vcpu.h"
+#include "vmm/vmx/vmx_words.h"
 
 #define CPUID_1_ECX_XSAVE BIT32(26)
 #define CPUID_D1_EAX_XSAVEOPT BIT32(0)
@@ -210,11 +211,11 @@ void vmx_cpu_exit(void)
 
 _Noreturn void vmx_insn_failed(const char *insn, uint32_t field)
 {
-	char text[96];
 	uint64_t error = 0;
 
-	vmread_try(VMCS_INSN_ERROR, &error);
-	fmt_snprintf(text, sizeof(text), "%s of %s (0x%x) failed: VM-instruction error %u", insn,
-		     field ? vmcs_field_name(field) : "a region", field, (unsigned)error);
-	assert_failed(text, __FILE__, __LINE__);
+	(void)vmread_try(VMCS_INSN_ERROR, &error);
+	if (field != 0)
+		panic("%s of %s (0x%x) failed: VM-instruction error %u, %s", insn, vmcs_field_name(field), field,
+		      (unsigned)error, vmx_insn_error_text((uint32_t)error));
+	panic("%s failed: VM-instruction error %u, %s", insn, (unsigned)error, vmx_insn_error_text((uint32_t)error));
 }

@@ -1,4 +1,5 @@
 /* The seam's functions that speak: why an entry failed, what an exit was. Privileged: reads the whole VMCS. */
+#include "kernel/lib/bitmap.h"
 #include "kernel/lib/bits.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
@@ -17,12 +18,15 @@ int vcpu_hw_describe(char *out, size_t size, uint32_t reason, uint64_t qualifica
 	return vmx_describe_exit(out, size, reason, qualification, value);
 }
 
-/* A copy of the current VMCS. */
+/* A copy of the current VMCS. Fields that the processor does not have are asked for once only: emulators log each try. */
 void vmcs_take_snapshot(struct vmcs_snapshot *out)
 {
+	static uint64_t missing[BITMAP_WORDS(VMCS_FIELD_COUNT)];
+
 	for (unsigned i = 0; i < VMCS_FIELD_COUNT; i++) {
-		if (!vmread_try(vmcs_field_encoding(i), &out->value[i]))
-			out->value[i] = 0;
+		out->value[i] = 0;
+		if (!bitmap_test(missing, i) && !vmread_try(vmcs_field_encoding(i), &out->value[i]))
+			bitmap_set(missing, i);
 	}
 }
 

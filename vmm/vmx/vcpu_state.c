@@ -260,3 +260,8 @@ uint64_t vcpu_hw_cr4_allowed(void)
 {
 	return vmx_machine.cr4_allowed;
 }
+
+uint64_t vcpu_hw_xcr0_allowed(void)
+{
+	return vmx_machine.has_xsave ? vmx_machine.xcr0_allowed : 0;
+}

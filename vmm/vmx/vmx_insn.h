@@ -60,9 +60,11 @@ failed:
 /* For the checker, which reads every field there may be: false when this processor does not have the field. */
 static inline bool vmread_try(uint32_t field, uint64_t *out)
 {
+	uint64_t v;
 	bool failed;
 
-	__asm__ volatile("vmreadq %2, %0" : "=r"(*out), "=@ccbe"(failed) : "r"((uint64_t)field) : "memory");
+	__asm__ volatile("vmreadq %2, %0" : "=r"(v), "=@ccbe"(failed) : "r"((uint64_t)field) : "memory");
+	*out = failed ? 0 : v;
 	return !failed;
 }
 

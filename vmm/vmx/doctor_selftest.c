@@ -1,0 +1,248 @@
+/* The self-test of the entry checker on the processor itself: a good VMCS enters; then each way of breaking a field
+ * (doctor_cases.c) must be named by the checker, and refused by the processor. A case where the two disagree is a mistake
+ * in the checker, or in the processor. Privileged; run by a word on the boot line. */
+#include "arch/x86/insn.h"
+#include "arch/x86/regs.h"
+#include "kernel/lib/errors.h"
+#include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
+#include "vmm/core/vm.h"
+#include "vmm/vmx/doctor_cases.h"
+#include "vmm/vmx/vmx_bits.h"
+#include "vmm/vmx/vmx_insn.h"
+#include "vmm/vmx/vmx_vcpu.h"
+
+#define RUN_TICKS 1000000u
+#define INSN_HLT 0xf4
+#define NAMES_MAX 4u
+
+struct patient {
+	struct vm vm;
+	struct vcpu vcpu;
+	struct slpt_format format;
+	struct vmcs_snapshot good; /* the VMCS to start each case from */
+	struct vmcs_snapshot now;
+};
+
+/* What the checker said of one case. */
+struct verdicts {
+	uint32_t fields[NAMES_MAX];
+	unsigned count;
+};
+
+static void note(void *ctx, const struct vmx_violation *v)
+{
+	struct verdicts *seen = ctx;
+
+	if (seen->count < NAMES_MAX)
+		seen->fields[seen->count] = v->field;
+	seen->count++;
+}
+
+static void diagnose(struct patient *p, struct verdicts *seen)
+{
+	struct vmx_check_env env;
+
+	memset(seen, 0, sizeof(*seen));
+	vmcs_check_env(&env);
+	vmcs_take_snapshot(&p->now);
+	vmx_check(&p->now, &env, note, seen);
+}
+
+static bool named(const struct verdicts *seen, uint32_t field)
+{
+	for (unsigned i = 0; i < seen->count && i < NAMES_MAX; i++) {
+		if (seen->fields[i] == field)
+			return true;
+	}
+	return false;
+}
+
+/* Back to the good VMCS. Fields that the processor does not have are 0 in both copies. */
+static void heal(struct patient *p)
+{
+	vmcs_take_snapshot(&p->now);
+	for (unsigned i = 0; i < VMCS_FIELD_COUNT; i++) {
+		uint32_t field = vmcs_field_encoding(i);
+
+		if (p->now.value[i] != p->good.value[i] && vmcs_field_type(field) != VMCS_TYPE_READ_ONLY)
+			vmwrite(field, p->good.value[i]);
+	}
+}
+
+static bool change(const struct doctor_change *c)
+{
+	uint64_t value;
+
+	return vmread_try(c->field, &value) && vmwrite_try(c->field, (value & ~c->clear) | c->set);
+}
+
+static bool prepare(const struct doctor_case *dc)
+{
+	for (unsigned i = 0; i < DOCTOR_MAX_SETUP; i++) {
+		if (dc->setup[i].field != 0 && !change(&dc->setup[i]))
+			return false;
+	}
+	return true;
+}
+
+/* A guest in flat 32-bit protected mode, at a HLT. */
+static void set_guest(struct vcpu *v)
+{
+	static const struct segment code = {0x08, SEGMENT_CODE32, false, UINT32_MAX, 0};
+	static const struct segment data = {0x10, SEGMENT_DATA32, false, UINT32_MAX, 0};
+
+	vcpu_hw_set_segment(v, SEG_CS, &code);
+	for (unsigned seg = SEG_ES; seg <= SEG_GS; seg++) {
+		if (seg != SEG_CS)
+			vcpu_hw_set_segment(v, (enum vcpu_seg)seg, &data);
+	}
+	vcpu_hw_set(v, VCPU_CR0, CR0_PE | CR0_ET | CR0_NE);
+	vcpu_hw_set(v, VCPU_RIP, 0);
+}
+
+static int make_patient(struct patient *p)
+{
+	const struct page_source *pages = vmx_machine.pages;
+	uint8_t *ram;
+	int err = vmx_slpt_format(&p->format);
+
+	if (err == 0)
+		err = slpt_init(&p->vm.slpt, &p->format, pages);
+	if (err != 0)
+		return err;
+	p->vcpu.vm = &p->vm;
+	ram = pages->alloc(pages->ctx, 0);
+	if (!ram) {
+		err = ERR_NOMEM;
+		goto no_ram;
+	}
+	memset(ram, INSN_HLT, PAGE_SIZE);
+	err = slpt_map_range(&p->vm.slpt, 0, pages->hpa_of(pages->ctx, ram), PAGE_SIZE, SLPT_RWX, MEMTYPE_WB);
+	if (err == 0)
+		err = vcpu_hw_create(&p->vcpu);
+	if (err != 0)
+		goto no_vcpu;
+	vcpu_hw_load(&p->vcpu);
+	set_guest(&p->vcpu);
+	return 0;
+no_vcpu:
+	pages->free(pages->ctx, ram, 0);
+no_ram:
+	slpt_destroy(&p->vm.slpt);
+	return err;
+}
+
+static void unmake_patient(struct patient *p)
+{
+	const struct page_source *pages = vmx_machine.pages;
+	struct slpt_leaf leaf;
+	int found = slpt_lookup(&p->vm.slpt, 0, &leaf);
+
+	vcpu_hw_destroy(&p->vcpu);
+	slpt_destroy(&p->vm.slpt);
+	if (found == 0)
+		pages->free(pages->ctx, pages->hva_of(pages->ctx, leaf.hpa), 0);
+}
+
+/* The good VMCS: nothing to say, and it runs. */
+static int examine_healthy(struct patient *p, void (*line)(void *ctx, const char *text), void *ctx)
+{
+	struct verdicts seen;
+	struct vm_exit e;
+	char text[160];
+	bool ok;
+
+	diagnose(p, &seen);
+	ok = vcpu_hw_enter(&p->vcpu, rdtsc() + RUN_TICKS, &e) == 0 && e.reason == EXIT_HLT && seen.count == 0;
+	fmt_snprintf(text, sizeof(text), "doctor: the good VMCS -> %u complaints, %s: %s", seen.count,
+		     exit_reason_name(e.reason), ok ? "ok" : "WRONG");
+	line(ctx, text);
+	/* Only now: the entry has put the host's stack pointer where enter.asm believes it to be. */
+	vmcs_take_snapshot(&p->good);
+	return ok ? 0 : 1;
+}
+
+static void report(const struct doctor_case *dc, const struct verdicts *seen, bool refused, const struct vm_exit *e,
+		   bool ok, void (*line)(void *ctx, const char *text), void *ctx)
+{
+	char text[200];
+	size_t len = 0;
+	uint64_t value = 0;
+
+	(void)vmread_try(dc->broken.field, &value);
+	fmt_append(text, sizeof(text), &len, "doctor: %s 0x%llx -> named", vmcs_field_name(dc->broken.field),
+		   (unsigned long long)value);
+	if (seen->count == 0)
+		fmt_append(text, sizeof(text), &len, " nothing");
+	for (unsigned i = 0; i < seen->count && i < NAMES_MAX; i++)
+		fmt_append(text, sizeof(text), &len, "%s %s", i ? "," : "", vmcs_field_name(seen->fields[i]));
+	if (!refused)
+		fmt_append(text, sizeof(text), &len, ", ENTERED (%s)", exit_reason_name(e->reason));
+	else if (e->reason == EXIT_REASON_COUNT)
+		fmt_append(text, sizeof(text), &len, ", refused with error %u", (unsigned)e->qualification);
+	else
+		fmt_append(text, sizeof(text), &len, ", refused with reason %u", e->reason);
+	fmt_append(text, sizeof(text), &len, ": %s", ok ? "ok" : "WRONG");
+	line(ctx, text);
+}
+
+/* 1 when checker and processor do not both refuse it (or the setup alone is refused already), else 0. */
+static int examine(struct patient *p, const struct doctor_case *dc, void (*line)(void *ctx, const char *text),
+		   void *ctx)
+{
+	struct verdicts before, after;
+	struct vm_exit e;
+	bool refused, ok;
+
+	if (dc->needs != 0 && !vmx_caps_may(&vmx_machine.caps, dc->needs_word, dc->needs))
+		return 0;
+	heal(p);
+	if (!prepare(dc)) {
+		line(ctx, "doctor: a field that the case needs does not exist: WRONG");
+		return 1;
+	}
+	diagnose(p, &before);
+	if (!change(&dc->broken))
+		return 0; /* the field does not exist here */
+	diagnose(p, &after);
+	refused = vcpu_hw_enter(&p->vcpu, rdtsc() + RUN_TICKS, &e) != 0;
+	ok = before.count == 0 && refused && named(&after, dc->broken.field);
+	report(dc, &after, refused, &e, ok, line, ctx);
+	return ok ? 0 : 1;
+}
+
+static int examine_all(struct patient *p, void (*line)(void *ctx, const char *text), void *ctx)
+{
+	int wrong = examine_healthy(p, line, ctx);
+	char text[80];
+
+	for (unsigned i = 0; i < doctor_case_count; i++)
+		wrong += examine(p, &doctor_cases[i], line, ctx);
+	heal(p);
+	fmt_snprintf(text, sizeof(text), "doctor: %u cases, %d disagreements", doctor_case_count, wrong);
+	line(ctx, text);
+	return wrong;
+}
+
+int vmx_doctor_selftest(void (*line)(void *ctx, const char *text), void *ctx)
+{
+	const struct page_source *pages = vmx_machine.pages;
+	struct patient *p;
+	unsigned order = 0;
+	int result;
+
+	while ((PAGE_SIZE << order) < sizeof(*p))
+		order++;
+	p = pages->alloc(pages->ctx, order);
+	if (!p)
+		return ERR_NOMEM;
+	memset(p, 0, sizeof(*p));
+	result = make_patient(p);
+	if (result == 0) {
+		result = examine_all(p, line, ctx);
+		unmake_patient(p);
+	}
+	pages->free(pages->ctx, p, order);
+	return result;
+}
