@@ -16,7 +16,7 @@
 #include "kernel/multiboot2.h"
 #include "kernel/page_alloc.h"
 #include "vmm/life/host.h"
-#include "vmm/monitor/monitor.h"
+#include "vmm/monitor/info.h"
 #include "vmm/vmx/vmx.h"
 
 /* Interrupt vectors of the host. */
@@ -55,6 +55,7 @@ struct machine {
 	struct preflight preflight;
 	struct vmm_host host;
 	struct terminal terminal;
+	struct monitor_machine monitor_machine;
 	struct monitor monitor;
 };
 

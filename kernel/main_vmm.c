@@ -126,6 +126,16 @@ _Noreturn void boot_run(struct machine *m)
 {
 	const char *script = bootline_value(&m->bootline, "run");
 
-	monitor_init(&m->monitor, &m->terminal, &m->host, script == NULL ? "" : script);
+	m->monitor_machine = (struct monitor_machine){
+		.preflight = &m->preflight,
+		.cpu = &m->vmx.cpu,
+		.tsc = &m->tsc,
+		.memmap = &m->memmap,
+		.pages = &m->pages,
+		.heap = &m->heap,
+		.uart = &m->uart,
+		.power = &m->power,
+	};
+	monitor_init(&m->monitor, &m->terminal, &m->host, &m->monitor_machine, script == NULL ? "" : script);
 	host_loop(&m->host, monitor_step, &m->monitor);
 }

@@ -212,6 +212,11 @@ uint64_t vcpu_hw_cr4_allowed(void)
 	return fake_machine.cr4_allowed;
 }
 
+uint64_t vcpu_hw_xcr0_allowed(void)
+{
+	return fake_machine.xcr0_allowed;
+}
+
 void fake_vcpu_add_exit(struct vcpu *v, const struct vm_exit *e, int result)
 {
 	assert(v->hw->exit_count < FAKE_MAX_EXITS);

@@ -39,7 +39,7 @@ struct vcpu_hw {
 /* What the fake processor can do; a test may change it. */
 struct fake_machine {
 	bool has_timer;
-	uint64_t cr0_allowed, cr4_allowed;
+	uint64_t cr0_allowed, cr4_allowed, xcr0_allowed;
 	/* NULL: all leaves are zero. */
 	void (*cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 	bool out_of_memory;   /* vcpu_hw_create() fails */

@@ -4,6 +4,7 @@
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
+#include "vmm/core/msr_policy.h"
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/life/platform.h"
 
@@ -71,6 +72,20 @@ static void destroy_vcpus(struct vmm_host *host, struct vm *vm)
 	}
 }
 
+/* MSRs that the guest uses without leaving: those whose rows say so. */
+static void pass_msrs_through(struct vcpu *v)
+{
+	const struct msr_row *row;
+
+	for (size_t i = 0; (row = msr_policy_row(i)) != NULL; i++) {
+		for (uint32_t msr = row->first; row->direct_read || row->direct_write; msr++) {
+			vcpu_hw_msr_passthrough(v, msr, row->direct_read, row->direct_write);
+			if (msr == row->last)
+				break;
+		}
+	}
+}
+
 static int create_vcpus(struct vmm_host *host, struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->config.cpus; i++) {
@@ -87,6 +102,7 @@ static int create_vcpus(struct vmm_host *host, struct vm *vm)
 			destroy_vcpus(host, vm);
 			return err;
 		}
+		pass_msrs_through(v);
 		vm->vcpus[vm->vcpu_count++] = v;
 	}
 	return 0;

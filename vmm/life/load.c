@@ -6,6 +6,7 @@
 #include "arch/x86/regs.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
+#include "vmm/core/msr_policy.h"
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/life/platform.h"
 #include "vmm/life/transitions.h"
@@ -103,6 +104,8 @@ static void power_on(struct vm *vm)
 		struct vcpu *v = vm->vcpus[i];
 
 		vcpu_hw_reset(v, false);
+		msr_policy_reset(v);
+		msr_policy_set_firmware_mtrrs(v, PLATFORM_PCI_HOLE);
 		v->state = i == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
 		v->requests = VCPU_REQ_EVENT;
 		v->inject.valid = false;

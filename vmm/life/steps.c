@@ -5,7 +5,7 @@
 #include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
 #include "kernel/log.h"
-#include "vmm/core/vcpu_hw.h"
+#include "vmm/life/clock.h"
 #include "vmm/life/platform.h"
 #include "vmm/life/transitions.h"
 

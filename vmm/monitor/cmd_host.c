@@ -1,7 +1,6 @@
 /* Commands: the hypervisor and the machine it runs on. */
 #include "vmm/monitor/commands.h"
 
-#include "arch/x86/insn.h"
 #include "drivers/power.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/parse.h"
@@ -63,4 +62,46 @@ int cmd_panic(struct monitor *m, int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	panic("asked for by the operator");
+}
+
+/* The whole ring, or its last lines. */
+int cmd_dmesg(struct monitor *m, int argc, char **argv)
+{
+	size_t end = log_bytes(), from = 0, lines = 0;
+	uint64_t want = UINT64_MAX;
+	char c[2] = "";
+
+	if (argc == 2 && parse_u64(argv[1], &want) != 0)
+		return mon_error(m, "'%s' is not a number of lines", argv[1]);
+	for (from = end; want != UINT64_MAX && from > 0; from--) {
+		(void)log_read(from - 1, c, 1);
+		if (c[0] == '\n' && lines++ == want)
+			break;
+	}
+	if (want == UINT64_MAX)
+		from = 0;
+	for (; from < end && log_read(from, c, 1) == 1; from++)
+		mon_printf(m, "%s", c);
+	return 0;
+}
+
+/* What was said must have left the chip: both ways out take the serial line with them. */
+int cmd_poweroff(struct monitor *m, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	mon_printf(m, "switching the machine off\n");
+	(void)uart_drain(m->machine->uart);
+	(void)power_off(m->machine->power);
+	return mon_error(m, "the machine cannot be switched off: %s", power_off_way(m->machine->power));
+}
+
+int cmd_reboot(struct monitor *m, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	mon_printf(m, "restarting the machine\n");
+	(void)uart_drain(m->machine->uart);
+	(void)power_reset(m->machine->power);
+	return mon_error(m, "the machine does not restart: it has no working reset register");
 }

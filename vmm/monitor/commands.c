@@ -30,12 +30,12 @@ const struct command monitor_commands[] = {
 	 cmd_wait, 3, 3},
 	{"send", "NAME TEXT", "type a line into its console", "The text and a carriage return, as if typed.", cmd_send,
 	 2, 2},
-	{"info", "[cpu|memory|preflight|images|cpuid NAME|msr|NAME]", "the machine, or one VM",
+	{"info", "[memory|preflight|images|cpuid|msr|NAME]", "the machine, or one VM",
 	 "info            version, processor, memory, time\n"
 	 "info preflight  what the hypervisor needs and would like, and what it found\n"
 	 "info memory     where the machine's memory is\n"
 	 "info images     the boot modules\n"
-	 "info cpuid NAME the CPUID bits that the VM is given, row by row, with the reason\n"
+	 "info cpuid      the CPUID bits that guests are given, row by row, with the reason\n"
 	 "info msr        the MSRs that guests may use, row by row, with the reason\n"
 	 "info NAME       a VM: configuration, devices, exits by reason",
 	 cmd_info, 0, 2},

@@ -202,11 +202,13 @@ static bool attached_put(void *monitor, uint8_t byte)
 	return true;
 }
 
-void monitor_init(struct monitor *m, const struct terminal *term, struct vmm_host *host, const char *script)
+void monitor_init(struct monitor *m, const struct terminal *term, struct vmm_host *host,
+		  const struct monitor_machine *machine, const char *script)
 {
 	memset(m, 0, sizeof(*m));
 	m->term = term;
 	m->host = host;
+	m->machine = machine;
 	m->sink.put = attached_put;
 	m->sink.ctx = m;
 	(void)str_copy(m->script, script, sizeof(m->script));

@@ -2,6 +2,7 @@
  * a loop of its own: monitor_step() does what there is to do and returns, and the guests run in between. */
 #pragma once
 
+#include "kernel/lib/byte_sink.h"
 #include "vmm/life/life.h"
 #include "vmm/monitor/line_edit.h"
 #include "vmm/monitor/terminal.h"
@@ -15,8 +16,11 @@ enum monitor_mode {
 	MONITOR_WAITING   /* `wait`: for a text on a console */
 };
 
+struct monitor_machine;
+
 struct monitor {
 	const struct terminal *term;
+	const struct monitor_machine *machine; /* info.h */
 	struct vmm_host *host;
 	struct line_editor edit;
 	enum monitor_mode mode;
@@ -46,7 +50,8 @@ struct command {
 	int min_args, max_args; /* behind the name */
 };
 
-void monitor_init(struct monitor *m, const struct terminal *term, struct vmm_host *host, const char *script);
+void monitor_init(struct monitor *m, const struct terminal *term, struct vmm_host *host,
+		  const struct monitor_machine *machine, const char *script);
 
 /* Input, output, waiting: all that is due now. Returns the host TSC at which to be called again at the latest. */
 uint64_t monitor_step(void *monitor);

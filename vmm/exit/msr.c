@@ -1,0 +1,76 @@
+/* RDMSR and WRMSR: the table in vmm/core/msr_policy.c, and the two kinds of rows that need a device or the clock. */
+#include "vmm/exit/handlers.h"
+
+#include "kernel/lib/errors.h"
+#include "vmm/core/msr_policy.h"
+#include "vmm/core/vcpu_hw.h"
+#include "vmm/core/vm.h"
+#include "vmm/devices/vlapic.h"
+#include "vmm/exit/tsc.h"
+
+static int read_special(struct vcpu *v, const struct msr_row *row, uint32_t msr, uint64_t *value)
+{
+	switch (row->action) {
+	case MSR_LAPIC:
+		return vlapic_msr_read(v->lapic, msr, value);
+	case MSR_TIME_STAMP:
+		*value = vcpu_tsc_read(v);
+		return 0;
+	default: /* MSR_TIME_ADJUST */
+		*value = v->tsc_adjust;
+		return 0;
+	}
+}
+
+static int write_special(struct vcpu *v, const struct msr_row *row, uint32_t msr, uint64_t value)
+{
+	switch (row->action) {
+	case MSR_LAPIC:
+		return vlapic_msr_write(v->lapic, msr, value);
+	case MSR_TIME_STAMP:
+		vcpu_tsc_write(v, value);
+		return 0;
+	default: /* MSR_TIME_ADJUST */
+		v->tsc_adjust = value;
+		vcpu_tsc_changed(v);
+		return 0;
+	}
+}
+
+static enum verdict result(struct vcpu *v, int err)
+{
+	if (likely(err == 0))
+		return VERDICT_SKIP;
+	vcpu_queue_gp(v);
+	return VERDICT_RESUME;
+}
+
+enum verdict exit_rdmsr(struct vcpu *v, const struct vm_exit *e)
+{
+	uint32_t msr = (uint32_t)v->gpr[GPR_RCX];
+	const struct msr_row *row = msr_policy_find(msr);
+	uint64_t value = 0;
+	int err = msr_policy_read(v, row, msr, &value);
+
+	(void)e;
+	if (err == ERR_NOSUP)
+		err = read_special(v, row, msr, &value);
+	if (err == 0) {
+		v->gpr[GPR_RAX] = (uint32_t)value;
+		v->gpr[GPR_RDX] = value >> 32;
+	}
+	return result(v, err);
+}
+
+enum verdict exit_wrmsr(struct vcpu *v, const struct vm_exit *e)
+{
+	uint32_t msr = (uint32_t)v->gpr[GPR_RCX];
+	uint64_t value = (v->gpr[GPR_RDX] << 32) | (uint32_t)v->gpr[GPR_RAX];
+	const struct msr_row *row = msr_policy_find(msr);
+	int err = msr_policy_write(v, row, msr, value);
+
+	(void)e;
+	if (err == ERR_NOSUP)
+		err = write_special(v, row, msr, value);
+	return result(v, err);
+}

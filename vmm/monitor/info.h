@@ -1,0 +1,24 @@
+/* What the monitor shows of the machine itself, and how it switches it off: handed in by the roof, which knows it all. */
+#pragma once
+
+#include "drivers/power.h"
+#include "drivers/tsc_calibrate.h"
+#include "drivers/uart16550.h"
+#include "kernel/heap.h"
+#include "kernel/memmap.h"
+#include "kernel/page_alloc.h"
+#include "vmm/monitor/monitor.h"
+#include "vmm/vmx/preflight.h"
+
+#define AVATAR_VERSION "0.1"
+
+struct monitor_machine {
+	const struct preflight *preflight;
+	const struct cpu_snapshot *cpu;
+	const struct tsc_result *tsc;
+	const struct memmap *memmap;
+	const struct page_alloc *pages;
+	const struct heap *heap;
+	struct uart *uart;
+	const struct power *power;
+};
