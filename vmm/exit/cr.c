@@ -117,7 +117,8 @@ enum verdict exit_cr_access(struct vcpu *v, const struct vm_exit *e)
 		return write_cr0(v, vcpu_gpr(v, e->cr.gpr));
 	if (e->cr.cr == 4 && e->cr.op == CR_MOV_TO)
 		return write_cr4(v, vcpu_gpr(v, e->cr.gpr));
-	vm_set_crash(v->vm, v, "access to CR%u (operation %u), which was not asked to leave the guest", e->cr.cr, e->cr.op);
+	vm_set_crash(v->vm, v, "access to CR%u (operation %u), which was not asked to leave the guest", e->cr.cr,
+		     e->cr.op);
 	return VERDICT_CRASH;
 }
 

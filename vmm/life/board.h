@@ -1,10 +1,14 @@
 /* Inside vmm/life/ only: the parts of a guest's board in one struct. */
 #pragma once
 
+#include "vmm/devices/fw_cfg.h"
 #include "vmm/devices/vacpi_pm.h"
+#include "vmm/devices/vdebug.h"
 #include "vmm/devices/vi8042.h"
 #include "vmm/devices/vioapic.h"
 #include "vmm/devices/vlapic.h"
+#include "vmm/devices/vpci.h"
+#include "vmm/devices/vpci_pc.h"
 #include "vmm/devices/vpic.h"
 #include "vmm/devices/vpit.h"
 #include "vmm/devices/vreset.h"
@@ -31,6 +35,11 @@ struct vm_platform {
 	struct vi8042 i8042;
 	struct vacpi_pm pm;
 	struct vreset reset;
+	struct vpci pci;
+	struct vpci_pc pc;
+	struct vpost post;
+	struct vdebug_exit debug_exit;
+	struct fw_cfg fw_cfg;
 	struct vioapic ioapic;
 	struct vlapic *lapics[VM_MAX_VCPUS]; /* as vlapic_route() wants them */
 	struct cpu_board cpus[VM_MAX_VCPUS];

@@ -40,10 +40,10 @@ static void general_regs(struct vcpu *v, const struct text_lines *out)
 
 static void control_regs(struct vcpu *v, const struct text_lines *out)
 {
-	line(out, "cr0=%016llx cr2=%016llx cr3=%016llx cr4=%016llx", reg(v, VCPU_CR0), reg(v, VCPU_CR2), reg(v, VCPU_CR3),
-	     reg(v, VCPU_CR4));
-	line(out, "efer=%llx pat=%016llx xcr0=%llx dr6=%llx dr7=%llx", reg(v, VCPU_EFER), reg(v, VCPU_PAT), reg(v, VCPU_XCR0),
-	     reg(v, VCPU_DR6), reg(v, VCPU_DR7));
+	line(out, "cr0=%016llx cr2=%016llx cr3=%016llx cr4=%016llx", reg(v, VCPU_CR0), reg(v, VCPU_CR2),
+	     reg(v, VCPU_CR3), reg(v, VCPU_CR4));
+	line(out, "efer=%llx pat=%016llx xcr0=%llx dr6=%llx dr7=%llx", reg(v, VCPU_EFER), reg(v, VCPU_PAT),
+	     reg(v, VCPU_XCR0), reg(v, VCPU_DR6), reg(v, VCPU_DR7));
 }
 
 static void segment_regs(struct vcpu *v, const struct text_lines *out)

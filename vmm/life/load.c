@@ -22,12 +22,13 @@ static int find_image(const struct vmm_host *host, const struct vm *vm, const ch
 	*out = images_find(&host->images, name);
 	if (*out != NULL)
 		return 0;
-	fmt_snprintf(why, LIFE_WHY, "%s: %s '%s' is not among the boot modules; `info images` lists them", vm->config.name,
-		     what, name);
+	fmt_snprintf(why, LIFE_WHY, "%s: %s '%s' is not among the boot modules; `info images` lists them",
+		     vm->config.name, what, name);
 	return ERR_NOENT;
 }
 
-static int request_modules(const struct vmm_host *host, const struct vm *vm, struct load_module *modules, char why[LIFE_WHY])
+static int request_modules(const struct vmm_host *host, const struct vm *vm, struct load_module *modules,
+			   char why[LIFE_WHY])
 {
 	for (unsigned i = 0; i < vm->config.module_count; i++) {
 		const struct vm_module_config *config = &vm->config.modules[i];

@@ -2,8 +2,10 @@
 #include "vmm/life/board.h"
 
 #include "kernel/lib/errors.h"
+#include "kernel/log.h"
 #include "vmm/core/cpuid_policy.h"
 #include "vmm/core/vcpu_hw.h"
+#include "vmm/devices/guest_acpi.h"
 #include "vmm/life/clock.h"
 
 #define IRQ_TIMER 0u
@@ -26,6 +28,14 @@ static void ask_reset_kind(void *ctx, bool hard)
 {
 	(void)hard;
 	ask_reset(ctx);
+}
+
+static void ask_debug_exit(void *ctx, uint32_t code)
+{
+	struct vm *vm = ctx;
+
+	vm->debug_exit_code = code;
+	vm->request = VM_REQUEST_DEBUG_EXIT;
 }
 
 /* --- the console's two directions --- */
@@ -83,6 +93,21 @@ static void wire_parts(struct vmm_host *host, struct vm *vm)
 	vi8042_init(&b->i8042, &i8042);
 	vacpi_pm_init(&b->pm, &pm);
 	vreset_init(&b->reset, ask_reset_kind, vm);
+	vpci_init(&b->pci, &vreset_ops, &b->reset);
+	vpost_init(&b->post);
+	vdebug_exit_init(&b->debug_exit, ask_debug_exit, vm);
+	fw_cfg_init(&b->fw_cfg);
+}
+
+/* What a kernel of QEMU's world looks up in its firmware configuration. */
+static int fill_fw_cfg(struct vm *vm)
+{
+	struct fw_cfg *f = &vm->platform->fw_cfg;
+	int err = fw_cfg_add_number(f, FW_CFG_RAM_SIZE, vm->config.memory, 8);
+
+	if (err == 0)
+		err = fw_cfg_add_number(f, FW_CFG_NB_CPUS, vm->vcpu_count, 2);
+	return err != 0 ? err : fw_cfg_add_number(f, FW_CFG_MAX_CPUS, vm->vcpu_count, 2);
 }
 
 /* Addresses cannot collide but by our own mistake: the errors are for completeness, the first one ends it. */
@@ -101,6 +126,18 @@ static int register_parts(struct vm *vm)
 		err = vi8042_register(&b->i8042, &vm->ports);
 	if (err == 0)
 		err = vacpi_pm_register(&b->pm, &vm->ports);
+	if (err == 0)
+		err = vpci_pc_plug(&b->pc, &b->pci, VPCI_PC_WITH_PM, VACPI_PM_BASE);
+	if (err == 0)
+		err = vpci_register(&b->pci, &vm->ports);
+	if (err == 0)
+		err = vpost_register(&b->post, &vm->ports);
+	if (err == 0 && vm->config.debug_exit)
+		err = vdebug_exit_register(&b->debug_exit, &vm->ports);
+	if (err == 0)
+		err = fill_fw_cfg(vm);
+	if (err == 0)
+		err = fw_cfg_register(&b->fw_cfg, &vm->ports);
 	if (err == 0)
 		err = bus_register(&vm->mmio, IOAPIC_DEFAULT_BASE, IOAPIC_SIZE, &vioapic_ops, &b->ioapic, "ioapic");
 	return err;
@@ -179,14 +216,24 @@ void platform_reset(struct vm *vm)
 	vi8042_reset(&b->i8042);
 	vacpi_pm_reset(&b->pm);
 	vreset_reset(&b->reset);
+	vpci_reset(&b->pci);
+	fw_cfg_reset(&b->fw_cfg);
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
 		vlapic_set_virtual_wire(&b->cpus[i].lapic);
 }
 
+/* The tables are put together in the guest's own memory: they lie in its ROM area, one piece of RAM. */
 uint64_t platform_write_tables(struct vm *vm)
 {
-	(void)vm;
-	return 0;
+	void *area = guest_mem_ptr(&vm->mem, PLATFORM_TABLES, GUEST_ACPI_MAX_BYTES);
+	struct guest_acpi_tables tables;
+
+	if (area == NULL ||
+	    guest_acpi_build(PLATFORM_TABLES, vm->vcpu_count, area, GUEST_ACPI_MAX_BYTES, &tables) != 0) {
+		log_error("%s: no ACPI tables: the ROM area is not in one piece", vm->config.name);
+		return 0;
+	}
+	return tables.rsdp;
 }
 
 void platform_power_button(struct vm *vm)

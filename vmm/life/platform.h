@@ -12,9 +12,9 @@
 #define PLATFORM_MAX_MAP 8u
 
 /* Guest-physical layout. */
-#define PLATFORM_VGA_HOLE 0xa0000ull   /* legacy video memory: nothing there, reads as ones */
-#define PLATFORM_ROM 0xc0000ull        /* RAM to the guest's eyes; holds the ACPI tables we write */
-#define PLATFORM_TABLES 0xe0000ull     /* where they begin: firmware tables are looked for from here to 1 MiB */
+#define PLATFORM_VGA_HOLE 0xa0000ull    /* legacy video memory: nothing there, reads as ones */
+#define PLATFORM_ROM 0xc0000ull         /* RAM to the guest's eyes; holds the ACPI tables we write */
+#define PLATFORM_TABLES 0xe0000ull      /* where they begin: firmware tables are looked for from here to 1 MiB */
 #define PLATFORM_PCI_HOLE 0xc0000000ull /* devices, from here to 4 GiB */
 
 /* RAM of a guest with that much memory, as ranges. Returns how many (at most PLATFORM_MAX_RANGES). */

@@ -8,6 +8,7 @@
 #include "kernel/log.h"
 #include "vmm/core/inject.h"
 #include "vmm/core/vcpu_hw.h"
+#include "vmm/devices/vlapic.h"
 #include "vmm/exit/dispatch.h"
 #include "vmm/life/life.h"
 #include "vmm/life/platform.h"
@@ -52,6 +53,30 @@ static enum run_end entry_refused(struct vcpu *v, const struct vm_exit *e)
 	return RUN_CRASHED;
 }
 
+/* INIT: the vCPU stops where it is and waits for a start-up IPI (SDM 3 "MP Initialization Protocol Algorithm"). The boot
+ * CPU of a real machine would begin at the reset vector instead, where a guest without firmware has nothing: it waits too. */
+static void take_init(struct vcpu *v)
+{
+	vcpu_hw_reset(v, true);
+	vlapic_reset(v->lapic, true);
+	v->inject.valid = false;
+	v->nmi_pending = false;
+	v->state = VCPU_WAIT_SIPI;
+}
+
+/* SIPI: real mode at vector * 4 KiB. One that comes while the vCPU does not wait for it is ignored. */
+static void take_sipi(struct vcpu *v)
+{
+	struct segment cs = {(uint16_t)(v->sipi_vector << 8), SEGMENT_CODE16, false, 0xffff,
+			     (uint64_t)v->sipi_vector << 12};
+
+	if (v->state != VCPU_WAIT_SIPI)
+		return;
+	vcpu_hw_set_segment(v, SEG_CS, &cs);
+	vcpu_hw_set(v, VCPU_RIP, 0);
+	v->state = VCPU_RUNNABLE;
+}
+
 /* Before an entry: what others asked of this vCPU, and the events that are due. False: do not enter. */
 static bool before_entry(struct vcpu *v, enum run_end *end)
 {
@@ -61,9 +86,20 @@ static bool before_entry(struct vcpu *v, enum run_end *end)
 		*end = RUN_PAUSED;
 		return false;
 	}
+	if (requests & VCPU_REQ_INIT)
+		take_init(v);
+	if (requests & VCPU_REQ_SIPI)
+		take_sipi(v);
+	if (v->state != VCPU_RUNNABLE) {
+		*end = RUN_HALTED;
+		return false;
+	}
 	if (requests & VCPU_REQ_FLUSH)
 		vcpu_hw_flush(v);
-	vcpu_inject_pending(v, vcpu_irq_source(v));
+	if (!vcpu_inject_pending(v, vcpu_irq_source(v))) {
+		*end = RUN_CRASHED;
+		return false;
+	}
 	if (requests & VCPU_REQ_YIELD) {
 		*end = RUN_YIELD;
 		return false;
@@ -136,6 +172,23 @@ enum run_end vcpu_run(struct vcpu *v, uint64_t slice_end)
 	}
 }
 
+/* A sleeper with a reason to go on. INIT and SIPI are taken even by one that waits for nothing else. */
+static void wake_if_due(struct vcpu *v)
+{
+	if (v->state == VCPU_RUNNABLE || v->requests == 0)
+		return;
+	if (v->requests & VCPU_REQ_INIT) {
+		__atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQ_INIT, __ATOMIC_ACQUIRE);
+		take_init(v);
+	}
+	if (v->state == VCPU_WAIT_SIPI && (v->requests & VCPU_REQ_SIPI)) {
+		__atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQ_SIPI, __ATOMIC_ACQUIRE);
+		take_sipi(v);
+	} else if (v->state == VCPU_HALTED && vcpu_can_wake(v)) {
+		v->state = VCPU_RUNNABLE;
+	}
+}
+
 /* A look at one VM: alarms, and sleepers that have a reason to wake. Lowers *wake to its next alarm. */
 static void vm_tick(struct vm *vm, uint64_t now, uint64_t *wake)
 {
@@ -147,8 +200,7 @@ static void vm_tick(struct vm *vm, uint64_t now, uint64_t *wake)
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
 		struct vcpu *v = vm->vcpus[i];
 
-		if (v->state == VCPU_HALTED && v->requests != 0 && vcpu_can_wake(v))
-			v->state = VCPU_RUNNABLE;
+		wake_if_due(v);
 	}
 	alarm = next_alarm(vm);
 	if (alarm < *wake)

@@ -35,10 +35,12 @@ static void info_memory(struct monitor *m)
 	const struct monitor_machine *k = m->machine;
 	char a[FMT_QUANTITY_BYTES];
 
-	mon_printf(m, "RAM            %12llu  %s\n", (unsigned long long)k->memmap->ram_bytes, fmt_size(a, k->memmap->ram_bytes));
+	mon_printf(m, "RAM            %12llu  %s\n", (unsigned long long)k->memmap->ram_bytes,
+		   fmt_size(a, k->memmap->ram_bytes));
 	mon_printf(m, "free           %12llu  %s\n", (unsigned long long)page_alloc_free_bytes(k->pages),
 		   fmt_size(a, page_alloc_free_bytes(k->pages)));
-	mon_printf(m, "page metadata  %12llu  %s\n", (unsigned long long)k->pages->meta_bytes, fmt_size(a, k->pages->meta_bytes));
+	mon_printf(m, "page metadata  %12llu  %s\n", (unsigned long long)k->pages->meta_bytes,
+		   fmt_size(a, k->pages->meta_bytes));
 	mon_printf(m, "heap           %12llu  %s in %llu objects\n", (unsigned long long)k->heap->bytes_used,
 		   fmt_size(a, k->heap->bytes_used), (unsigned long long)k->heap->objects);
 	for (unsigned i = 0; i < m->host->vm_count; i++) {
@@ -59,7 +61,8 @@ static void info_images(struct monitor *m)
 	for (unsigned i = 0; i < m->host->images.count; i++) {
 		const struct image *image = &m->host->images.images[i];
 
-		mon_printf(m, "%-24s %12llu  %s\n", image->name, (unsigned long long)image->size, fmt_size(size, image->size));
+		mon_printf(m, "%-24s %12llu  %s\n", image->name, (unsigned long long)image->size,
+			   fmt_size(size, image->size));
 	}
 }
 
@@ -102,15 +105,16 @@ static int info_cpuid(struct monitor *m)
 	mon_printf(m, "leaf     sub register passes   forces\n");
 	for (size_t i = 0; (row = cpuid_policy_row(i)) != NULL; i++)
 		mon_printf(m, "%08x %3d %-8s %08x %08x %s\n", row->leaf,
-			   row->subleaf == CPUID_EACH ? -1 : (int)row->subleaf, names[row->reg], row->pass, row->force, row->why);
+			   row->subleaf == CPUID_EACH ? -1 : (int)row->subleaf, names[row->reg], row->pass, row->force,
+			   row->why);
 	return 0;
 }
 
 static int info_msr(struct monitor *m)
 {
 	static const char *const actions[] = {
-		[MSR_DENY] = "#GP",           [MSR_VALUE] = "fixed value", [MSR_IGNORE] = "writes ignored",
-		[MSR_STORE] = "emulated",     [MSR_REGISTER] = "register", [MSR_LAPIC] = "local APIC",
+		[MSR_DENY] = "#GP",           [MSR_VALUE] = "fixed value",   [MSR_IGNORE] = "writes ignored",
+		[MSR_STORE] = "emulated",     [MSR_REGISTER] = "register",   [MSR_LAPIC] = "local APIC",
 		[MSR_TIME_STAMP] = "the TSC", [MSR_TIME_ADJUST] = "the TSC",
 	};
 	const struct msr_row *row;
