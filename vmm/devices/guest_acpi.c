@@ -163,8 +163,8 @@ static uint64_t add_fadt(struct writer *w, uint64_t facs, uint64_t dsdt)
 	write_header(t, "FACP", FADT_REVISION_3);
 	store_le32(t + FADT_FIRMWARE_CTRL, (uint32_t)facs);
 	store_le32(t + FADT_DSDT, (uint32_t)dsdt);
-	store_le64(t + FADT_X_FIRMWARE_CTRL, facs);
 	store_le64(t + FADT_X_DSDT, dsdt);
+	/* Not FADT_X_FIRMWARE_CTRL: of the two only one is to be set. */
 	store_le16(t + FADT_SCI_INT, VACPI_SCI_IRQ);
 	store_le32(t + FADT_SMI_CMD, VACPI_SMI_CMD);
 	t[FADT_ACPI_ENABLE] = VACPI_SMI_ENABLE;
