@@ -1,0 +1,21 @@
+/* Guest memory by linear address, as an instruction that a handler carries out would see it: translated by the guest's
+ * tables with the guest's rights; a page fault is the guest's. */
+#pragma once
+
+#include "vmm/core/vcpu.h"
+#include "vmm/mem/guest_walk.h"
+
+/* The registers that decide a walk, as they are now. */
+struct guest_paging guest_paging_of(struct vcpu *v);
+
+/* GUEST_USER when the vCPU runs at CPL 3, else 0. */
+unsigned guest_privilege(struct vcpu *v);
+
+/* Translate for an access at the current privilege, or as told in `access` (enum guest_access, GUEST_USER included).
+ * Returns 0; ERR_FAULT: the page fault is queued for the guest, with CR2; ERR_RANGE: page tables outside its RAM. */
+MUST_CHECK int guest_translate(struct vcpu *v, uint64_t gva, unsigned access, uint64_t *gpa);
+
+/* Copy between a buffer and RAM at a linear address, page by page.
+ * Returns 0; ERR_FAULT as above; ERR_RANGE: not RAM, or tables outside of it. What lies before the failure is copied. */
+MUST_CHECK int guest_read_gva(struct vcpu *v, uint64_t gva, void *buf, size_t len, unsigned access);
+MUST_CHECK int guest_write_gva(struct vcpu *v, uint64_t gva, const void *buf, size_t len, unsigned access);

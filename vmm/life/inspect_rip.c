@@ -1,0 +1,110 @@
+/* Where RIP leads: through the guest's page tables and ours, to the bytes there and what they mean. */
+#include "vmm/life/inspect.h"
+
+#include "kernel/lib/errors.h"
+#include "kernel/lib/format.h"
+#include "vmm/core/cpuid_policy.h"
+#include "vmm/core/vcpu_hw.h"
+#include "vmm/exit/guest_access.h"
+
+#define CODE_BYTES 16u
+#define ACCESS_LONG BIT32(13)
+#define EFER_LMA_BIT BIT64(10)
+
+static void line(const struct text_lines *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void line(const struct text_lines *out, const char *fmt, ...)
+{
+	char text[160];
+	va_list args;
+
+	va_start(args, fmt);
+	fmt_vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	out->line(out->ctx, text);
+}
+
+/* A walk for looking: as a supervisor's read, which every mapped page allows but SMAP's; that is taken out. */
+static int look_up(struct vcpu *v, uint64_t gva, struct guest_walk *walk)
+{
+	struct guest_paging regs = guest_paging_of(v);
+
+	regs.cr4 &= ~BIT64(21);
+	return guest_walk(&v->vm->mem, &regs, gva, GUEST_READ, v->vm->cpuid->phys_bits, walk);
+}
+
+size_t inspect_read_gva(struct vcpu *v, uint64_t gva, void *buf, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		size_t room = PAGE_SIZE - ((gva + done) & (PAGE_SIZE - 1)), n = len - done < room ? len - done : room;
+		struct guest_walk walk;
+
+		if (look_up(v, gva + done, &walk) != 0 ||
+		    guest_mem_read(&v->vm->mem, walk.gpa, (char *)buf + done, n) != 0)
+			break;
+		done += n;
+	}
+	return done;
+}
+
+static uint64_t linear_rip(struct vcpu *v)
+{
+	uint64_t rip = vcpu_hw_get(v, VCPU_RIP);
+	struct segment cs;
+
+	vcpu_hw_get_segment(v, SEG_CS, &cs);
+	if ((vcpu_hw_get(v, VCPU_EFER) & EFER_LMA_BIT) && (cs.access & ACCESS_LONG))
+		return rip;
+	return (cs.base + rip) & 0xffffffff;
+}
+
+static void print_walk(const struct guest_walk *walk, const struct text_lines *out)
+{
+	for (unsigned i = 0; i < walk->steps; i++)
+		line(out, "  table entry at gpa %012llx: %016llx", (unsigned long long)walk->step[i].entry_gpa,
+		     (unsigned long long)walk->step[i].entry);
+}
+
+static void print_second_level(struct vcpu *v, uint64_t gpa, const struct text_lines *out)
+{
+	struct slpt_leaf leaf;
+
+	if (slpt_lookup(&v->vm->slpt, gpa, &leaf) != 0)
+		line(out, "  gpa %012llx is not mapped for the guest", (unsigned long long)gpa);
+	else
+		line(out, "  gpa %012llx -> hpa %012llx  (%llu KiB page, %s%s%s, %s)", (unsigned long long)gpa,
+		     (unsigned long long)(leaf.hpa + (gpa - leaf.gpa)), (unsigned long long)(leaf.size / KIB),
+		     leaf.prot & SLPT_R ? "r" : "-", leaf.prot & SLPT_W ? "w" : "-", leaf.prot & SLPT_X ? "x" : "-",
+		     memtype_name(leaf.memtype));
+}
+
+static void print_code(struct vcpu *v, uint64_t gva, const struct text_lines *out)
+{
+	uint8_t code[CODE_BYTES];
+	size_t got = inspect_read_gva(v, gva, code, sizeof(code));
+
+	if (got > 0)
+		inspect_bytes(gva, code, got, out);
+}
+
+void inspect_rip(struct vcpu *v, const struct text_lines *out)
+{
+	uint64_t gva = linear_rip(v);
+	struct guest_walk walk;
+	int err = look_up(v, gva, &walk);
+
+	line(out, "code at linear %016llx:", (unsigned long long)gva);
+	print_walk(&walk, out);
+	if (err == ERR_FAULT) {
+		line(out, "  not mapped by the guest's page tables (error code 0x%x)", walk.error);
+		return;
+	}
+	if (err != 0) {
+		line(out, "  the guest's page tables lie outside its RAM");
+		return;
+	}
+	print_second_level(v, walk.gpa, out);
+	print_code(v, gva, out);
+}
