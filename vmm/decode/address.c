@@ -44,15 +44,11 @@ enum insn_seg insn_segment(const struct insn *insn, const struct insn_operand *o
 	return operand->kind == INSN_OPD_STR_DST ? INSN_ES : (enum insn_seg)insn->mem.seg;
 }
 
-/* The linear address of a memory operand.
- * segment_base: of insn_segment(); in 64-bit mode used for FS and GS only, and any value will do for the others.
+/* An offset in a segment as a linear address.
+ * segment_base: in 64-bit mode used for FS and GS only; any value will do for the others.
  * Segment limits are not checked: the processor did so before it left the guest. */
-uint64_t insn_linear_address(const struct insn *insn, const struct insn_operand *operand,
-			     const uint64_t gpr[INSN_GPR_COUNT], uint64_t rip, uint64_t segment_base)
+uint64_t insn_linear(const struct insn *insn, enum insn_seg seg, uint64_t offset, uint64_t segment_base)
 {
-	uint64_t offset = insn_effective_address(insn, operand, gpr, rip);
-	enum insn_seg seg = insn_segment(insn, operand);
-
 	if (insn->mode != INSN_MODE_64)
 		return cut(offset + segment_base, 4);
 	return seg == INSN_FS || seg == INSN_GS ? offset + segment_base : offset;

@@ -95,5 +95,4 @@ bool insn_operand_is_memory(const struct insn_operand *operand);
 uint64_t insn_effective_address(const struct insn *insn, const struct insn_operand *operand,
 				const uint64_t gpr[INSN_GPR_COUNT], uint64_t rip);
 enum insn_seg insn_segment(const struct insn *insn, const struct insn_operand *operand);
-uint64_t insn_linear_address(const struct insn *insn, const struct insn_operand *operand,
-			     const uint64_t gpr[INSN_GPR_COUNT], uint64_t rip, uint64_t segment_base);
+uint64_t insn_linear(const struct insn *insn, enum insn_seg seg, uint64_t offset, uint64_t segment_base);
