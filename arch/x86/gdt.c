@@ -31,7 +31,7 @@ void gdt_init(struct gdt *gdt, struct tss *tss)
  * Context: once per CPU, since LTR marks the descriptor busy; interrupts off. */
 void gdt_load(const struct gdt *gdt)
 {
-	struct table_register r = { .limit = sizeof(*gdt) - 1, .base = (uint64_t)(uintptr_t)gdt };
+	struct table_register r = {.limit = sizeof(*gdt) - 1, .base = (uint64_t)(uintptr_t)gdt};
 
 	lgdt(&r);
 	load_code_segment(SEL_CODE);

@@ -60,7 +60,7 @@ void idt_init(void)
 /* Context: each CPU once, after its GDT and TSS are loaded. */
 void idt_load(void)
 {
-	struct table_register r = { .limit = sizeof(idt) - 1, .base = (uint64_t)(uintptr_t)idt };
+	struct table_register r = {.limit = sizeof(idt) - 1, .base = (uint64_t)(uintptr_t)idt};
 
 	lidt(&r);
 }

@@ -3,9 +3,9 @@
  * behind the CPUID bit named. */
 #pragma once
 
-#define MSR_TSC 0x10u            /* always */
+#define MSR_TSC 0x10u /* always */
 #define MSR_PLATFORM_ID 0x17u
-#define MSR_APIC_BASE 0x1bu      /* CPUID.1:EDX.APIC */
+#define MSR_APIC_BASE 0x1bu /* CPUID.1:EDX.APIC */
 #define APIC_BASE_BSP (1ull << 8)
 #define APIC_BASE_X2APIC (1ull << 10)
 #define APIC_BASE_ENABLE (1ull << 11)
@@ -16,13 +16,13 @@
 #define FEATURE_CONTROL_VMX_IN_SMX (1ull << 1)
 #define FEATURE_CONTROL_VMX (1ull << 2)
 
-#define MSR_TSC_ADJUST 0x3bu     /* CPUID.7.0:EBX[1] */
-#define MSR_SPEC_CTRL 0x48u      /* CPUID.7.0:EDX[26] */
+#define MSR_TSC_ADJUST 0x3bu /* CPUID.7.0:EBX[1] */
+#define MSR_SPEC_CTRL 0x48u  /* CPUID.7.0:EDX[26] */
 #define MSR_PRED_CMD 0x49u
 #define MSR_BIOS_UPDT_TRIG 0x79u
 #define MSR_BIOS_SIGN_ID 0x8bu
 #define MSR_PLATFORM_INFO 0xceu
-#define MSR_MTRR_CAP 0xfeu       /* CPUID.1:EDX.MTRR */
+#define MSR_MTRR_CAP 0xfeu /* CPUID.1:EDX.MTRR */
 #define MTRR_CAP_COUNT_MASK 0xffull
 #define MTRR_CAP_FIXED (1ull << 8)
 #define MTRR_CAP_WC (1ull << 10)
@@ -31,7 +31,7 @@
 #define MSR_SYSENTER_CS 0x174u
 #define MSR_SYSENTER_ESP 0x175u
 #define MSR_SYSENTER_EIP 0x176u
-#define MSR_MCG_CAP 0x179u       /* CPUID.1:EDX.MCA */
+#define MSR_MCG_CAP 0x179u /* CPUID.1:EDX.MCA */
 #define MSR_MCG_STATUS 0x17au
 #define MSR_MISC_ENABLE 0x1a0u
 #define MISC_ENABLE_FAST_STRINGS (1ull << 0)
@@ -46,7 +46,7 @@
 #define MSR_MTRR_FIX16K_A0000 0x259u
 #define MSR_MTRR_FIX4K_C0000 0x268u
 #define MSR_MTRR_FIX4K_F8000 0x26fu
-#define MSR_PAT 0x277u           /* CPUID.1:EDX.PAT */
+#define MSR_PAT 0x277u /* CPUID.1:EDX.PAT */
 #define MSR_MTRR_DEF_TYPE 0x2ffu
 #define MTRR_DEF_TYPE_MASK 0xffull
 #define MTRR_DEF_FIXED_ENABLE (1ull << 10)
@@ -74,23 +74,23 @@
 #define MSR_VMX_VMFUNC 0x491u
 #define MSR_VMX_PROCBASED_CTLS3 0x492u
 
-#define MSR_TSC_DEADLINE 0x6e0u  /* CPUID.1:ECX.TSC_DEADLINE */
-#define MSR_X2APIC_BASE 0x800u   /* register at offset N of the page is MSR 0x800 + N / 16 */
+#define MSR_TSC_DEADLINE 0x6e0u /* CPUID.1:ECX.TSC_DEADLINE */
+#define MSR_X2APIC_BASE 0x800u  /* register at offset N of the page is MSR 0x800 + N / 16 */
 #define MSR_X2APIC_LAST 0x8ffu
-#define MSR_XSS 0xda0u           /* CPUID.0DH.1:EAX.XSAVES */
+#define MSR_XSS 0xda0u /* CPUID.0DH.1:EAX.XSAVES */
 
-#define MSR_EFER 0xc0000080u     /* always */
+#define MSR_EFER 0xc0000080u /* always */
 #define EFER_SCE (1ull << 0)
 #define EFER_LME (1ull << 8)
 #define EFER_LMA (1ull << 10)
 #define EFER_NXE (1ull << 11)
 #define EFER_SVME (1ull << 12)
-#define MSR_STAR 0xc0000081u     /* always, with the following five */
+#define MSR_STAR 0xc0000081u /* always, with the following five */
 #define MSR_LSTAR 0xc0000082u
 #define MSR_CSTAR 0xc0000083u
 #define MSR_FMASK 0xc0000084u
 #define MSR_FS_BASE 0xc0000100u
 #define MSR_GS_BASE 0xc0000101u
 #define MSR_KERNEL_GS_BASE 0xc0000102u
-#define MSR_TSC_AUX 0xc0000103u  /* CPUID.80000001H:EDX.RDTSCP, or RDPID */
-#define MSR_VM_CR 0xc0010114u    /* AMD */
+#define MSR_TSC_AUX 0xc0000103u /* CPUID.80000001H:EDX.RDTSCP, or RDPID */
+#define MSR_VM_CR 0xc0010114u   /* AMD */

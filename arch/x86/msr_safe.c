@@ -8,7 +8,7 @@ static_assert(ERR_FAULT == -13, "msr_safe.asm has the number too");
 
 extern const uint8_t rdmsr_safe_insn[], wrmsr_safe_insn[], xsetbv_safe_insn[], msr_safe_fault[];
 
-static const uint8_t *const may_fault[] = { rdmsr_safe_insn, wrmsr_safe_insn, xsetbv_safe_insn };
+static const uint8_t *const may_fault[] = {rdmsr_safe_insn, wrmsr_safe_insn, xsetbv_safe_insn};
 
 bool msr_safe_fixup(uint64_t rip, uint64_t *resume)
 {

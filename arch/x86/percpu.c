@@ -3,7 +3,9 @@
 
 #include "arch/x86/insn.h"
 #include "arch/x86/msr.h"
+#include "arch/x86/paging.h"
 #include "kernel/lib/assert.h"
+#include "kernel/lib/errors.h"
 #include "kernel/lib/string.h"
 
 /* boot/layout.inc: entry.asm starts on this stack. */
@@ -53,6 +55,70 @@ struct percpu *percpu_init_bsp(void)
 {
 	fill(&bsp_percpu, 0, 0, &bsp_stacks);
 	return &bsp_percpu;
+}
+
+/* Each CPU's stacks have a slot of the window to themselves; what the slot is longer than the stacks is one more guard. */
+#define STACK_SLOT_BYTES 0x20000ull
+static_assert(sizeof(struct cpu_stacks) < STACK_SLOT_BYTES, "stacks fit their slot");
+
+static void free_stacks(struct cpu_stacks *stacks)
+{
+	for (unsigned i = 0; i < CPU_STACK_COUNT; i++) {
+		uint64_t base, top;
+
+		cpu_stack_bounds(stacks, (enum cpu_stack)i, &base, &top);
+		paging_free_at(base, top - base);
+	}
+}
+
+/* The guard pages are simply never mapped. */
+static int alloc_stacks(struct cpu_stacks *stacks)
+{
+	for (unsigned i = 0; i < CPU_STACK_COUNT; i++) {
+		uint64_t base, top;
+		int err;
+
+		cpu_stack_bounds(stacks, (enum cpu_stack)i, &base, &top);
+		err = paging_alloc_at(base, top - base);
+		if (err) {
+			free_stacks(stacks); /* those that are not there are passed over */
+			return err;
+		}
+	}
+	return 0;
+}
+
+/* The area of a CPU that is going to be started: what percpu_load() loads there, and stacks with guard pages.
+ * index: 1 to CPU_MAX - 1, not in use. pages: for the area itself; the stacks come from paging's.
+ * Returns 0; ERR_RANGE, ERR_EXIST; ERR_NOMEM: nothing is left behind. Context: after paging_init(). */
+int percpu_create(uint32_t index, uint32_t apic_id, const struct page_source *pages, struct percpu **out)
+{
+	struct cpu_stacks *stacks = (struct cpu_stacks *)(STACK_WINDOW_BASE + index * STACK_SLOT_BYTES);
+	struct percpu *cpu;
+
+	static_assert(sizeof(*cpu) <= PAGE_SIZE, "a page holds it");
+	if (index == 0 || index >= CPU_MAX)
+		return ERR_RANGE;
+	if (percpu_get(index) != NULL)
+		return ERR_EXIST;
+	cpu = pages->alloc(pages->ctx, 0);
+	if (!cpu)
+		return ERR_NOMEM;
+	if (alloc_stacks(stacks) != 0) {
+		pages->free(pages->ctx, cpu, 0);
+		return ERR_NOMEM;
+	}
+	fill(cpu, index, apic_id, stacks);
+	*out = cpu;
+	return 0;
+}
+
+/* Undo percpu_create(). Context: the CPU has never come up, or will never run again. */
+void percpu_destroy(struct percpu *cpu, const struct page_source *pages)
+{
+	__atomic_store_n(&cpus[cpu->index], NULL, __ATOMIC_RELEASE);
+	free_stacks(cpu->stacks);
+	pages->free(pages->ctx, cpu, 0);
 }
 
 /* Make this CPU use its area: segments, TSS, GS.

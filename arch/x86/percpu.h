@@ -28,12 +28,12 @@ struct cpu_stacks {
 enum percpu_slot { PERCPU_VMX, PERCPU_SCHED, PERCPU_TIME, PERCPU_MONITOR, PERCPU_SLOT_COUNT };
 
 struct percpu {
-	struct percpu *self;  /* first: read through GS */
-	uint32_t index;       /* 0 = the CPU that booted */
+	struct percpu *self; /* first: read through GS */
+	uint32_t index;      /* 0 = the CPU that booted */
 	uint32_t apic_id;
 	void *slot[PERCPU_SLOT_COUNT];
-	uint64_t spurious;    /* interrupts nobody had a handler for */
-	uint64_t fixups;      /* faults mended by the exception table */
+	uint64_t spurious; /* interrupts nobody had a handler for */
+	uint64_t fixups;   /* faults mended by the exception table */
 	struct cpu_stacks *stacks;
 	struct gdt gdt;
 	struct tss tss;

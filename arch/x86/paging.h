@@ -1,0 +1,52 @@
+/* The host's address space once the boot is through with its first tables (boot/entry.asm):
+ *
+ *	0xffff800000000000  direct map: physical address x at this plus x. RAM by the largest pages; device registers and
+ *	                    firmware tables page by page, when somebody asks for them
+ *	0xffffc00000000000  stacks of the CPUs that are started later, each with its guard pages
+ *	0xffffffff80000000  the image: text executable, read-only data and symbols readable, data writable
+ *
+ * Nothing is both writable and executable, nothing but the text is executable, nothing is below. All CPUs share the tables.
+ * Once a second CPU runs, entries are only added, so that no translation can be stale. */
+#pragma once
+
+#include "arch/x86/pagetable.h"
+
+#define DIRECT_MAP_BASE 0xffff800000000000ull
+#define DIRECT_MAP_BYTES 0x400000000000ull
+#define STACK_WINDOW_BASE 0xffffc00000000000ull
+
+struct paging_range {
+	uint64_t base;
+	uint64_t len;
+};
+
+/* Build the final tables and use them. pages: for this and for all that is mapped later; must outlive it, and its pages
+ * lie where the first tables show memory. load_hpa: of the image. ram, ram_count: what the direct map shows; the image is
+ * left out. Returns 0 or an error, then the first tables are still in use. */
+MUST_CHECK int paging_init(uint64_t load_hpa, const struct page_source *pages, const struct paging_range *ram,
+			   size_t ram_count);
+
+/* Make this CPU use the tables, and the protections that it has (WP, NX, SMEP, SMAP, UMIP); paging_init() does it for the
+ * first. */
+void paging_load(void);
+
+/* What CR3 holds. Below 4 GiB when pages gave it there: a CPU that starts in protected mode can load no more. */
+uint64_t paging_root_hpa(void);
+
+/* Device registers (uncached), frame buffers (write combining), firmware tables (readable). len: bytes, both ends need no
+ * alignment. NULL: out of memory, beyond the direct map, or in use in another way. Mapping again is free. */
+volatile void *paging_map_mmio(uint64_t hpa, uint64_t len);
+volatile void *paging_map_framebuffer(uint64_t hpa, uint64_t len);
+const void *paging_map_firmware(uint64_t hpa, uint64_t len);
+
+/* Fresh memory at an address of the stack window, and back. Both ends are pages. */
+MUST_CHECK int paging_alloc_at(uint64_t va, uint64_t len);
+void paging_free_at(uint64_t va, uint64_t len);
+
+/* Walk over all tables; see pt_check_wx(). */
+MUST_CHECK int paging_check_wx(struct pt_leaf *offender);
+int paging_for_each(pt_visit_fn *visit, void *ctx);
+uint64_t paging_table_bytes(void);
+
+/* Is there something at this address? For who follows pointers that may be wild. */
+bool paging_is_mapped(uint64_t va);
