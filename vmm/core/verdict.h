@@ -7,6 +7,6 @@ enum verdict {
 	VERDICT_WAIT,   /* step over it; the vCPU sleeps until an event comes (HLT) */
 	VERDICT_YIELD,  /* resume later: give the CPU to whoever waits (PAUSE loop, slice over) */
 	VERDICT_PAUSE,  /* the VM stops here and can go on (breakpoint, operator) */
-	VERDICT_STOP,   /* the VM has ended or wants a reset by its own wish: vm->request says which */
+	VERDICT_STOP,   /* step over it; the VM has ended or wants a reset by its own wish: vm->request says which */
 	VERDICT_CRASH   /* the VM cannot go on: vm->crash says why */
 };

@@ -28,6 +28,7 @@ enum vm_state {
 enum vm_request { VM_REQUEST_NONE, VM_REQUEST_POWEROFF, VM_REQUEST_RESET, VM_REQUEST_DEBUG_EXIT };
 
 #define VM_CRASH_TEXT 160u
+#define VM_MAX_OPEN_BUS 4u
 
 struct vm {
 	struct vm_config config;
@@ -38,15 +39,17 @@ struct vm {
 	struct slpt slpt;
 	struct bus ports;
 	struct bus mmio;
-	struct vclock clock; /* the devices' time */
-	uint64_t paused_at;  /* clock reading while not running */
+	struct guest_range open_bus[VM_MAX_OPEN_BUS]; /* where nobody answering is normal: reads give ones */
+	unsigned open_bus_count;
+	struct vclock clock;  /* the devices' time */
+	uint64_t paused_at;   /* clock reading while not running */
 	int64_t clock_offset; /* clock = host TSC + this */
 	struct vcpu *vcpus[VM_MAX_VCPUS];
 	unsigned vcpu_count;
 	struct vm_platform *platform;
 	struct cpuid_policy *cpuid;
 	enum vm_request request;
-	uint32_t debug_exit_code; /* written to isa-debug-exit */
+	uint32_t debug_exit_code;  /* written to isa-debug-exit */
 	char crash[VM_CRASH_TEXT]; /* why, in words; empty unless crashed */
 	unsigned crashed_vcpu;
 	uint64_t restarts;

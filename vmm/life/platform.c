@@ -172,6 +172,9 @@ int platform_create(struct vmm_host *host, struct vm *vm)
 
 	bus_init(&vm->ports);
 	bus_init(&vm->mmio);
+	vm->open_bus[0] = (struct guest_range){PLATFORM_VGA_HOLE, PLATFORM_ROM - PLATFORM_VGA_HOLE};
+	vm->open_bus[1] = (struct guest_range){PLATFORM_PCI_HOLE, 4 * GIB - PLATFORM_PCI_HOLE};
+	vm->open_bus_count = 2;
 	vm_clock_init(vm, host->tsc_hz);
 	vm->platform = heap_alloc(host->heap, sizeof(*vm->platform));
 	if (vm->platform == NULL)

@@ -1,0 +1,318 @@
+/* EPT violations. RAM is mapped, so what comes here is a device's page, a hole in the platform, or an address at which
+ * nothing is. The instruction is fetched, decoded and carried out; each of its accesses goes to RAM, to the local APIC's
+ * page, to the memory bus, or to open bus. */
+#include "vmm/exit/mmio.h"
+
+#include "arch/x86/msr.h"
+#include "arch/x86/regs.h"
+#include "drivers/regs/lapic.h"
+#include "kernel/lib/errors.h"
+#include "kernel/lib/format.h"
+#include "kernel/lib/range.h"
+#include "vmm/core/vcpu_hw.h"
+#include "vmm/core/vm.h"
+#include "vmm/decode/emulate.h"
+#include "vmm/devices/vlapic.h"
+#include "vmm/exit/guest_access.h"
+#include "vmm/exit/handlers.h"
+
+#define CS_LONG BIT32(13)
+#define CS_BIG BIT32(14)
+
+/* Iterations of a repeated string instruction that one exit does: bounded in time. */
+#define ITERATIONS_MAX 256u
+
+/* One instruction under emulation. */
+struct mmio {
+	struct vcpu *v;
+	unsigned privilege;
+};
+
+static bool is_apic_page(const struct vcpu *v, uint64_t gpa)
+{
+	return gpa - LAPIC_DEFAULT_BASE < PAGE_SIZE && vlapic_mmio_enabled(v->lapic);
+}
+
+/* Where a PC has nothing, and nobody minds: the video hole, the PCI hole. */
+static bool is_open_bus(const struct vm *vm, uint64_t gpa)
+{
+	for (unsigned i = 0; i < vm->open_bus_count; i++) {
+		if (range_has(vm->open_bus[i].gpa, vm->open_bus[i].len, gpa))
+			return true;
+	}
+	return !vm->config.stray_stops;
+}
+
+static int stray(struct vm *vm, struct vcpu *v, uint64_t gpa, const char *what)
+{
+	if (is_open_bus(vm, gpa))
+		return 0;
+	vm_set_crash(vm, v, "%s guest-physical address 0x%llx, where the guest has neither memory nor a device", what,
+		     (unsigned long long)gpa);
+	return ERR_RANGE;
+}
+
+/* An access within one page. */
+static int access_read(struct mmio *m, uint64_t gpa, unsigned bytes, uint64_t *value)
+{
+	struct vm *vm = m->v->vm;
+
+	*value = 0;
+	if (guest_mem_read(&vm->mem, gpa, value, bytes) == 0)
+		return 0;
+	if (is_apic_page(m->v, gpa))
+		*value = vlapic_mmio_read(m->v->lapic, (uint32_t)(gpa - LAPIC_DEFAULT_BASE), bytes);
+	else if (!bus_read(&vm->mmio, gpa, bytes, value))
+		return stray(vm, m->v, gpa, "read of");
+	return 0;
+}
+
+static int access_write(struct mmio *m, uint64_t gpa, unsigned bytes, uint64_t value)
+{
+	struct vm *vm = m->v->vm;
+
+	if (guest_mem_write(&vm->mem, gpa, &value, bytes) == 0)
+		return 0;
+	if (is_apic_page(m->v, gpa))
+		vlapic_mmio_write(m->v->lapic, (uint32_t)(gpa - LAPIC_DEFAULT_BASE), bytes, value);
+	else if (!bus_write(&vm->mmio, gpa, bytes, value))
+		return stray(vm, m->v, gpa, "write to");
+	return 0;
+}
+
+static bool crosses_page(uint64_t linear, unsigned bytes)
+{
+	return (linear & (PAGE_SIZE - 1)) + bytes > PAGE_SIZE;
+}
+
+/* Bytes one by one: both pages are translated before the first byte is written, so that a fault leaves nothing half done. */
+static int split_read(struct mmio *m, uint64_t linear, unsigned bytes, uint64_t *value)
+{
+	*value = 0;
+	for (unsigned i = 0; i < bytes; i++) {
+		uint64_t gpa, byte;
+		int err = guest_translate(m->v, linear + i, m->privilege, &gpa);
+
+		if (err == 0)
+			err = access_read(m, gpa, 1, &byte);
+		if (err != 0)
+			return err;
+		*value |= byte << (8 * i);
+	}
+	return 0;
+}
+
+static int split_write(struct mmio *m, uint64_t linear, unsigned bytes, uint64_t value)
+{
+	uint64_t gpa[8];
+	int err = 0;
+
+	for (unsigned i = 0; i < bytes && err == 0; i++)
+		err = guest_translate(m->v, linear + i, m->privilege | GUEST_WRITE, &gpa[i]);
+	for (unsigned i = 0; i < bytes && err == 0; i++)
+		err = access_write(m, gpa[i], 1, value >> (8 * i) & 0xff);
+	return err;
+}
+
+static int op_read(void *ctx, uint64_t linear, unsigned bytes, uint64_t *value)
+{
+	struct mmio *m = ctx;
+	uint64_t gpa;
+	int err;
+
+	if (crosses_page(linear, bytes))
+		return split_read(m, linear, bytes, value);
+	err = guest_translate(m->v, linear, m->privilege, &gpa);
+	return err != 0 ? err : access_read(m, gpa, bytes, value);
+}
+
+static int op_write(void *ctx, uint64_t linear, unsigned bytes, uint64_t value)
+{
+	struct mmio *m = ctx;
+	uint64_t gpa;
+	int err;
+
+	if (crosses_page(linear, bytes))
+		return split_write(m, linear, bytes, value);
+	err = guest_translate(m->v, linear, m->privilege | GUEST_WRITE, &gpa);
+	return err != 0 ? err : access_write(m, gpa, bytes, value);
+}
+
+static uint64_t op_segment_base(void *ctx, enum insn_seg seg)
+{
+	struct segment s;
+
+	vcpu_hw_get_segment(((struct mmio *)ctx)->v, (enum vcpu_seg)seg, &s);
+	return s.base;
+}
+
+static uint64_t op_get_rflags(void *ctx)
+{
+	return vcpu_hw_get(((struct mmio *)ctx)->v, VCPU_RFLAGS);
+}
+
+static void op_set_rflags(void *ctx, uint64_t rflags)
+{
+	vcpu_hw_set(((struct mmio *)ctx)->v, VCPU_RFLAGS, rflags);
+}
+
+static const struct emulate_ops ops = {
+	.read = op_read,
+	.write = op_write,
+	.segment_base = op_segment_base,
+	.get_rflags = op_get_rflags,
+	.set_rflags = op_set_rflags,
+};
+
+static enum insn_mode mode_of(struct vcpu *v, const struct segment *cs)
+{
+	if ((vcpu_hw_get(v, VCPU_EFER) & EFER_LMA) && (cs->access & CS_LONG))
+		return INSN_MODE_64;
+	return (cs->access & CS_BIG) ? INSN_MODE_32 : INSN_MODE_16;
+}
+
+/* Up to 15 bytes; fewer when the next page is not there, which matters only if the instruction goes on into it. */
+static size_t fetch(struct vcpu *v, uint64_t linear, uint8_t *bytes)
+{
+	struct guest_paging regs = guest_paging_of(v);
+	size_t done = 0;
+
+	regs.cr4 &= ~(CR4_SMEP | CR4_SMAP); /* it has been fetched by the processor: rights are proved */
+	while (done < INSN_MAX_LENGTH) {
+		size_t room = PAGE_SIZE - ((linear + done) & (PAGE_SIZE - 1));
+		size_t n = INSN_MAX_LENGTH - done < room ? INSN_MAX_LENGTH - done : room;
+		struct guest_walk walk;
+
+		if (guest_walk(&v->vm->mem, &regs, linear + done, GUEST_READ, 52, &walk) != 0 ||
+		    guest_mem_read(&v->vm->mem, walk.gpa, bytes + done, n) != 0)
+			break;
+		done += n;
+	}
+	return done;
+}
+
+static enum verdict not_emulated(struct vcpu *v, const struct vm_exit *e, const uint8_t *bytes, size_t count)
+{
+	char hex[INSN_MAX_LENGTH * 3 + 1] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < count; i++)
+		fmt_append(hex, sizeof(hex), &len, " %02x", bytes[i]);
+	vm_set_crash(v->vm, v, "instruction at 0x%llx that touched gpa 0x%llx is not emulated:%s",
+		     (unsigned long long)e->rip, (unsigned long long)e->mem.gpa,
+		     count == 0 ? " it cannot be read" : hex);
+	return VERDICT_CRASH;
+}
+
+static unsigned stack_bytes(struct vcpu *v, enum insn_mode mode)
+{
+	struct segment ss;
+
+	if (mode == INSN_MODE_64)
+		return 8;
+	vcpu_hw_get_segment(v, SEG_SS, &ss);
+	return (ss.access & CS_BIG) ? 4 : 2;
+}
+
+/* Done iterations stay done: RIP stays at a repeated instruction whose count is not used up. */
+static int emulate_bounded(const struct emulate *em)
+{
+	int result = EMULATE_AGAIN;
+
+	for (unsigned i = 0; i < ITERATIONS_MAX && result == EMULATE_AGAIN; i++)
+		result = insn_emulate(em);
+	return result;
+}
+
+static enum verdict carry_out(struct vcpu *v, const struct vm_exit *e, const struct insn *insn, const uint8_t *bytes)
+{
+	struct mmio m = {.v = v, .privilege = guest_privilege(v)};
+	struct emulate em = {.insn = insn,
+			     .gpr = v->gpr,
+			     .rip = e->rip,
+			     .stack_bytes = stack_bytes(v, (enum insn_mode)insn->mode),
+			     .ops = &ops,
+			     .ctx = &m};
+	bool rsp = insn_uses_rsp(insn);
+	struct vm_exit done = *e;
+	int err;
+
+	if (rsp)
+		v->gpr[GPR_RSP] = vcpu_hw_get(v, VCPU_RSP);
+	err = emulate_bounded(&em);
+	if (rsp && err >= 0)
+		vcpu_hw_set(v, VCPU_RSP, v->gpr[GPR_RSP]);
+	if (err == EMULATE_AGAIN || err == ERR_FAULT)
+		return VERDICT_RESUME;
+	if (err == ERR_NOSUP)
+		return not_emulated(v, e, bytes, insn->length);
+	if (err != 0) {
+		vm_set_crash(v->vm, v, "the instruction at 0x%llx uses memory that cannot be reached",
+			     (unsigned long long)e->rip);
+		return VERDICT_CRASH;
+	}
+	/* The exit's own instruction length is undefined for an EPT violation; this one is the decoder's. */
+	done.insn_len = insn->length;
+	vcpu_hw_skip(v, &done);
+	return VERDICT_RESUME;
+}
+
+enum verdict mmio_emulate(struct vcpu *v, const struct vm_exit *e)
+{
+	uint8_t bytes[INSN_MAX_LENGTH];
+	struct segment cs;
+	struct insn insn;
+	enum insn_mode mode;
+	size_t count;
+
+	vcpu_hw_get_segment(v, SEG_CS, &cs);
+	mode = mode_of(v, &cs);
+	count = fetch(v, mode == INSN_MODE_64 ? e->rip : (cs.base + e->rip) & 0xffffffff, bytes);
+	if (insn_decode(bytes, count, mode, &insn) != 0)
+		return not_emulated(v, e, bytes, count);
+	return carry_out(v, e, &insn, bytes);
+}
+
+static const char *access_name(const struct vm_exit *e)
+{
+	return e->mem.fetch ? "execution at" : e->mem.write ? "write to" : "read of";
+}
+
+enum verdict exit_ept_violation(struct vcpu *v, const struct vm_exit *e)
+{
+	const char *why = NULL;
+
+	if (guest_mem_covers(&v->vm->mem, e->mem.gpa, 1))
+		why = "its own memory";
+	else if (e->mem.fetch)
+		why = "an address that holds no memory to execute from";
+	else if (e->mem.walk)
+		why = "an address outside its memory, where its page tables lead";
+	else if (e->vectoring.valid)
+		why = "an address outside its memory, while an interrupt or exception was delivered";
+	if (why == NULL)
+		return mmio_emulate(v, e);
+	vm_set_crash(v->vm, v, "%s guest-physical address 0x%llx: %s", access_name(e), (unsigned long long)e->mem.gpa,
+		     why);
+	return VERDICT_CRASH;
+}
+
+/* Our tables hold a value that the processor does not know: a bug of ours, or of the memory they lie in. */
+enum verdict exit_ept_misconfig(struct vcpu *v, const struct vm_exit *e)
+{
+	struct slpt_leaf leaf = {0};
+
+	(void)slpt_lookup(&v->vm->slpt, e->mem.gpa, &leaf);
+	vm_set_crash(v->vm, v, "EPT misconfiguration at guest-physical address 0x%llx, entry 0x%llx",
+		     (unsigned long long)e->mem.gpa, (unsigned long long)leaf.entry);
+	return VERDICT_CRASH;
+}
+
+/* The APIC's page while the processor virtualises accesses to it: those that it leaves to us. */
+enum verdict exit_apic_access(struct vcpu *v, const struct vm_exit *e)
+{
+	struct vm_exit mem = *e;
+
+	mem.mem.gpa = LAPIC_DEFAULT_BASE + e->apic.offset;
+	return mmio_emulate(v, &mem);
+}
