@@ -10,7 +10,7 @@
 #define DR7_GD BIT64(13)
 #define DR6_RTM BIT64(16)
 
-static void set_nmi_blocking(bool on)
+COLD static void set_nmi_blocking(bool on)
 {
 	uint32_t blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
 
@@ -19,7 +19,7 @@ static void set_nmi_blocking(bool on)
 
 /* An exit may have cut off the delivery of an event, which has to be delivered again. For an NMI, the entry that does so
  * wants blocking by NMI off (it sets it again). */
-static void read_vectoring(struct vm_exit *e)
+COLD static void read_vectoring(struct vm_exit *e)
 {
 	uint32_t info = vmread32(VMCS_VECTORING_INFO);
 
@@ -56,7 +56,7 @@ static void read_debug_exception(struct vm_exit *e)
 	vmwrite(VMCS_GUEST_PENDING_DEBUG, shadowed_step ? PENDING_DEBUG_BS : 0);
 }
 
-static void read_exception(struct vm_exit *e)
+COLD static void read_exception(struct vm_exit *e)
 {
 	uint32_t info = vmread32(VMCS_EXIT_INTR_INFO);
 
@@ -112,8 +112,9 @@ static void read_apic(struct vm_exit *e)
 		read_vectoring(e);
 }
 
-/* What only some reasons have. e: reason, rip set; qualification, value, insn_len 0, vectoring invalid. */
-static void read_details(struct vcpu *v, struct vm_exit *e)
+/* The reasons that have more than an instruction's length and a register. e: reason, rip set; qualification, value and
+ * insn_len 0, vectoring invalid. */
+static void read_details(struct vm_exit *e)
 {
 	switch (e->reason) {
 	case EXIT_EXCEPTION_NMI:
@@ -122,42 +123,6 @@ static void read_details(struct vcpu *v, struct vm_exit *e)
 	case EXIT_EXTERNAL_INTERRUPT:
 		vmx_decode_event(vmread32(VMCS_EXIT_INTR_INFO), 0, 0, &e->event);
 		e->value = e->event.vector;
-		break;
-	case EXIT_TRIPLE_FAULT:
-	case EXIT_INIT:
-	case EXIT_INTERRUPT_WINDOW:
-	case EXIT_NMI_WINDOW:
-	case EXIT_PREEMPTION_TIMER:
-	case EXIT_TPR_BELOW_THRESHOLD:
-	case EXIT_MTF:
-		break;
-	case EXIT_CPUID:
-		e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
-		e->value = (uint32_t)v->gpr[GPR_RAX];
-		break;
-	case EXIT_RDMSR:
-	case EXIT_WRMSR:
-	case EXIT_RDPMC:
-		e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
-		e->value = (uint32_t)v->gpr[GPR_RCX];
-		break;
-	case EXIT_VMCALL:
-		e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
-		e->value = v->gpr[GPR_RAX];
-		break;
-	case EXIT_XSETBV:
-		e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
-		e->value = v->gpr[GPR_RDX] << 32 | (uint32_t)v->gpr[GPR_RAX];
-		break;
-	case EXIT_HLT:
-	case EXIT_PAUSE:
-	case EXIT_WBINVD:
-	case EXIT_INVD:
-	case EXIT_RDTSC:
-	case EXIT_RDTSCP:
-	case EXIT_MWAIT:
-	case EXIT_MONITOR:
-		e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
 		break;
 	case EXIT_IO:
 		read_io(e);
@@ -195,15 +160,71 @@ static void read_details(struct vcpu *v, struct vm_exit *e)
 	}
 }
 
-/* Fill *e and the ring. Source: SDM 3 "VM-Exit Information Fields". */
-void exit_read(struct vcpu *v, struct vm_exit *e, uint32_t reason)
+/* What there is to read beside the reason and RIP. */
+enum needs {
+	NEEDS_DETAILS, /* see read_details(); also what is not in the table */
+	NEEDS_NOTHING,
+	NEEDS_LENGTH,
+	NEEDS_LENGTH_EAX, /* the value that matters is in EAX */
+	NEEDS_LENGTH_ECX
+};
+
+static const uint8_t needs[EXIT_REASON_COUNT] = {
+	[EXIT_TRIPLE_FAULT] = NEEDS_NOTHING,
+	[EXIT_INIT] = NEEDS_NOTHING,
+	[EXIT_INTERRUPT_WINDOW] = NEEDS_NOTHING,
+	[EXIT_NMI_WINDOW] = NEEDS_NOTHING,
+	[EXIT_PREEMPTION_TIMER] = NEEDS_NOTHING,
+	[EXIT_TPR_BELOW_THRESHOLD] = NEEDS_NOTHING,
+	[EXIT_MTF] = NEEDS_NOTHING,
+	[EXIT_HLT] = NEEDS_LENGTH,
+	[EXIT_PAUSE] = NEEDS_LENGTH,
+	[EXIT_WBINVD] = NEEDS_LENGTH,
+	[EXIT_INVD] = NEEDS_LENGTH,
+	[EXIT_RDTSC] = NEEDS_LENGTH,
+	[EXIT_RDTSCP] = NEEDS_LENGTH,
+	[EXIT_MWAIT] = NEEDS_LENGTH,
+	[EXIT_MONITOR] = NEEDS_LENGTH,
+	[EXIT_CPUID] = NEEDS_LENGTH_EAX,
+	[EXIT_VMCALL] = NEEDS_LENGTH_EAX,
+	[EXIT_XSETBV] = NEEDS_LENGTH_EAX,
+	[EXIT_RDMSR] = NEEDS_LENGTH_ECX,
+	[EXIT_WRMSR] = NEEDS_LENGTH_ECX,
+	[EXIT_RDPMC] = NEEDS_LENGTH_ECX,
+};
+
+__attribute__((noinline)) static void read_with_details(struct vcpu *v, struct vm_exit *e)
 {
-	e->reason = reason & EXIT_REASON_BASIC;
-	e->rip = vmread(VMCS_GUEST_RIP);
 	e->qualification = 0;
 	e->value = 0;
 	e->insn_len = 0;
-	e->vectoring.valid = false;
-	read_details(v, e);
+	read_details(e);
 	exit_ring_add(&v->ring, e);
+}
+
+/* Fill *e (but for e->tsc, which is set) and write the ring. reason: EXIT_REASON as read.
+ * Source: SDM 3 "VM-Exit Information Fields". */
+void exit_read(struct vcpu *v, struct vm_exit *e, uint32_t reason)
+{
+	uint64_t rip = vmread(VMCS_GUEST_RIP), value = 0;
+	uint32_t insn_len = 0;
+	enum needs kind;
+
+	reason &= EXIT_REASON_BASIC;
+	kind = reason < EXIT_REASON_COUNT ? (enum needs)needs[reason] : NEEDS_DETAILS;
+	e->reason = reason;
+	e->rip = rip;
+	e->vectoring.valid = false;
+	if (kind == NEEDS_DETAILS) {
+		read_with_details(v, e);
+		return;
+	}
+	if (kind >= NEEDS_LENGTH)
+		insn_len = vmread32(VMCS_EXIT_INSN_LEN);
+	if (kind >= NEEDS_LENGTH_EAX)
+		value = (uint32_t)v->gpr[kind == NEEDS_LENGTH_EAX ? GPR_RAX : GPR_RCX];
+	e->insn_len = insn_len;
+	e->qualification = 0;
+	e->value = value;
+	exit_ring_put(&v->ring, e->tsc, rip, reason, 0, value);
 }

@@ -17,7 +17,7 @@ static_assert(offsetof(struct vcpu_hw, launched) == 8, "HW_LAUNCHED in enter.asm
  * the EPT pointer) or combined with the guest's own (tagged with the VPID too). INVEPT drops both kinds; INVVPID the
  * combined and the linear ones of one VPID. Without VPID every entry and exit drops the latter by itself.
  * SDM 3 "Caching Translation Information". */
-static void invalidate(struct vcpu *v)
+COLD static void invalidate(struct vcpu *v)
 {
 	const uint64_t caps = vmx_machine.caps.ept_vpid;
 	struct vcpu_hw *hw = v->hw;
@@ -71,7 +71,7 @@ static bool pushes_error_code(const struct event *ev)
 	return ev->has_error && ev->type == EVENT_EXCEPTION && (vmread(VMCS_GUEST_CR0) & CR0_PE) != 0;
 }
 
-static void inject(struct vcpu *v)
+COLD static void inject(struct vcpu *v)
 {
 	struct event *ev = &v->inject;
 	uint32_t info = INTR_VALID | (uint32_t)ev->type << INTR_TYPE_SHIFT | ev->vector;
@@ -89,7 +89,7 @@ static void inject(struct vcpu *v)
 
 /* An entry that the processor refused. After VMfail nothing has changed; a failure at the guest state is an exit of its own
  * kind (SDM 3 "VM-Entry Failures During or After Loading Guest State"). */
-static int refused(struct vcpu *v, struct vm_exit *e, int outcome)
+COLD static int refused(struct vcpu *v, struct vm_exit *e, int outcome)
 {
 	e->vectoring.valid = false;
 	e->insn_len = 0;

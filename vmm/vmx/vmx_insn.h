@@ -9,7 +9,7 @@
 enum vmx_outcome { VMX_OK, VMX_FAIL_INVALID, VMX_FAIL_VALID };
 
 /* Stop the machine: an instruction that cannot fail has failed. field: for VMREAD and VMWRITE, else 0. */
-_Noreturn void vmx_insn_failed(const char *insn, uint32_t field);
+__attribute__((cold)) _Noreturn void vmx_insn_failed(const char *insn, uint32_t field);
 
 static inline enum vmx_outcome vmx_outcome(bool cf, bool zf)
 {
@@ -33,12 +33,13 @@ static inline void vmxoff(void)
 	__asm__ volatile("vmxoff" : : : "cc", "memory");
 }
 
-/* One jump, never taken, is all that the check costs. */
+/* One jump, never taken, is all that the check costs. Fields are not memory: the compiler may keep what it has in
+ * registers. */
 static inline uint64_t vmread(enum vmcs_field field)
 {
 	uint64_t v;
 
-	__asm__ goto("vmreadq %1, %0\n\tjbe %l[failed]" : "=r"(v) : "r"((uint64_t)field) : "cc", "memory" : failed);
+	__asm__ goto("vmreadq %1, %0\n\tjbe %l[failed]" : "=r"(v) : "r"((uint64_t)field) : "cc" : failed);
 	return v;
 failed:
 	vmx_insn_failed("VMREAD", field);
@@ -51,7 +52,7 @@ static inline uint32_t vmread32(enum vmcs_field field)
 
 static inline void vmwrite(enum vmcs_field field, uint64_t v)
 {
-	__asm__ goto("vmwriteq %1, %0\n\tjbe %l[failed]" : : "r"((uint64_t)field), "rm"(v) : "cc", "memory" : failed);
+	__asm__ goto("vmwriteq %1, %0\n\tjbe %l[failed]" : : "r"((uint64_t)field), "rm"(v) : "cc" : failed);
 	return;
 failed:
 	vmx_insn_failed("VMWRITE", field);
