@@ -302,7 +302,8 @@ enum verdict exit_ept_misconfig(struct vcpu *v, const struct vm_exit *e)
 {
 	struct slpt_leaf leaf = {0};
 
-	(void)slpt_lookup(&v->vm->slpt, e->mem.gpa, &leaf);
+	if (slpt_lookup(&v->vm->slpt, e->mem.gpa, &leaf) != 0)
+		leaf.entry = 0;
 	vm_set_crash(v->vm, v, "EPT misconfiguration at guest-physical address 0x%llx, entry 0x%llx",
 		     (unsigned long long)e->mem.gpa, (unsigned long long)leaf.entry);
 	return VERDICT_CRASH;
