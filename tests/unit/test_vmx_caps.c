@@ -176,6 +176,28 @@ static void missing_requirements_are_named(void **state)
 	assert_string_equal(vmx_ctl_name(missing.word, 5), "virtual NMIs");
 }
 
+/* A tag that cannot be invalidated would keep stale translations alive. */
+static void vpid_needs_invvpid(void **state)
+{
+	const struct vmx_cpu_features none = {0};
+	struct vmx_missing missing;
+	struct vmx_ctls ctls;
+	struct vmx_caps caps;
+
+	(void)state;
+	parse("corei7_skylake_x", &caps);
+	caps.ept_vpid &= ~VPID_CAP_SINGLE;
+	assert_int_equal(vmx_ctls_choose(&caps, &none, &ctls, &missing), 0);
+	assert_true(ctls.has_vpid);
+	caps.ept_vpid &= ~VPID_CAP_ALL;
+	assert_int_equal(vmx_ctls_choose(&caps, &none, &ctls, &missing), 0);
+	assert_false(ctls.has_vpid);
+	caps.ept_vpid |= VPID_CAP_SINGLE;
+	caps.ept_vpid &= ~VPID_CAP_INVVPID;
+	assert_int_equal(vmx_ctls_choose(&caps, &none, &ctls, &missing), 0);
+	assert_false(ctls.has_vpid);
+}
+
 static void options_take_away(void **state)
 {
 	static const char *const words[] = {"noapicv", "novpid",  "nopreempt", "no1g",
@@ -292,6 +314,7 @@ int main(void)
 		cmocka_unit_test(later_msrs_exist_when_earlier_ones_say_so),
 		cmocka_unit_test(words_fit_each_model),
 		cmocka_unit_test(missing_requirements_are_named),
+		cmocka_unit_test(vpid_needs_invvpid),
 		cmocka_unit_test(options_take_away),
 		cmocka_unit_test(every_listed_word_is_known),
 		cmocka_unit_test(guests_get_no_control_bits_that_are_not_switched),

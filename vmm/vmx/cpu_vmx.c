@@ -145,6 +145,13 @@ static void set_control_registers(void)
 	write_cr4(cr4);
 }
 
+/* A guest's XSAVES and XRSTORS use the processor's IA32_XSS, which guests cannot change: no supervisor state. */
+static void clear_xss(void)
+{
+	if (vmx_machine.ctls.word[VMX_CTL_PROC2] & PROC2_XSAVES)
+		(void)!wrmsr_safe(MSR_XSS, 0); /* an emulator may have the instructions without the MSR */
+}
+
 static int enter_vmx_operation(struct vmx_cpu *cpu)
 {
 	const struct page_source *pages = vmx_machine.pages;
@@ -181,6 +188,7 @@ int vmx_cpu_init(void)
 	if (err != 0)
 		return err;
 	set_control_registers();
+	clear_xss();
 	err = enter_vmx_operation(cpu);
 	if (err != 0) {
 		write_cr4(read_cr4() & ~CR4_VMXE);

@@ -198,17 +198,25 @@ uint64_t live_get(struct vcpu *v, enum vcpu_reg reg)
 	return cpu && cpu->live == v ? read_live(reg, v->hw) : *live_slot(v->hw, reg);
 }
 
-/* Writing is rare: it goes through memory, so that there is one list less. Values that the processor would refuse are
+/* XSETBV faults on a combination that SDM 1 "Enabling the XSAVE Feature Set and XSAVE-Enabled Features" forbids, and then
+ * it would be the host that faults. */
+static bool xcr0_valid(uint64_t xcr0)
+{
+	uint64_t avx512 = xcr0 & XCR0_AVX512, mpx = xcr0 & XCR0_MPX;
+
+	return (xcr0 & XCR0_X87) && !(xcr0 & ~vmx_machine.xcr0_allowed) && (!(xcr0 & XCR0_AVX) || (xcr0 & XCR0_SSE)) &&
+	       (avx512 == 0 || (avx512 == XCR0_AVX512 && (xcr0 & XCR0_AVX))) && (mpx == 0 || mpx == XCR0_MPX);
+}
+
+/* A value of XCR0 that the processor would not take changes nothing. Writing is rare: it goes through memory, so that there is one list less. Values that the processor would refuse are
  * the caller's to catch (the handlers do, with the guest's #GP). */
 void live_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value)
 {
 	struct vmx_cpu *cpu = this_vmx_cpu();
 	bool was_live = cpu && cpu->live == v;
 
-	if (was_live && reg == VCPU_XCR0 && vmx_machine.has_xsave) {
-		xsetbv(0, value);
+	if (reg == VCPU_XCR0 && !xcr0_valid(value))
 		return;
-	}
 	if (was_live)
 		live_put_back(cpu);
 	*live_slot(v->hw, reg) = value;

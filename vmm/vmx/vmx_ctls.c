@@ -30,7 +30,7 @@ static const struct ctl_wish wishes[VMX_CTL_WORDS] = {
 		{
 			.require = PROC2_EPT | PROC2_UNRESTRICTED_GUEST,
 			/* SGX instructions leave the guest, which is not told of them (all bits of the ENCLS bitmap are 1). */
-			.want = PROC2_VPID | PROC2_WBINVD | PROC2_ENCLS | PROC2_ENCLV,
+			.want = PROC2_WBINVD | PROC2_ENCLS | PROC2_ENCLV,
 		},
 	[VMX_CTL_EXIT] =
 		{
@@ -62,6 +62,14 @@ static uint32_t optional_instructions(const struct vmx_cpu_features *cpu)
 	return (cpu->rdtscp ? PROC2_RDTSCP : 0) | (cpu->invpcid ? PROC2_INVPCID : 0) | (cpu->xsaves ? PROC2_XSAVES : 0);
 }
 
+/* Tags are of use only where they can be invalidated. */
+static uint32_t usable_vpid(const struct vmx_caps *caps)
+{
+	bool some_type = (caps->ept_vpid & (VPID_CAP_SINGLE | VPID_CAP_ALL)) != 0;
+
+	return (caps->ept_vpid & VPID_CAP_INVVPID) && some_type ? PROC2_VPID : 0;
+}
+
 /* Choose the controls of every guest on this processor.
  * Returns 0; ERR_NOSUP when a required control is not allowed: *missing then says which of the first word with a gap. */
 int vmx_ctls_choose(const struct vmx_caps *caps, const struct vmx_cpu_features *cpu, struct vmx_ctls *out,
@@ -69,9 +77,9 @@ int vmx_ctls_choose(const struct vmx_caps *caps, const struct vmx_cpu_features *
 {
 	memset(out, 0, sizeof(*out));
 	for (unsigned i = 0; i < VMX_CTL_WORDS; i++) {
-		uint32_t want = wishes[i].want | (i == VMX_CTL_PROC2 ? optional_instructions(cpu) : 0);
+		uint32_t more = i == VMX_CTL_PROC2 ? optional_instructions(cpu) | usable_vpid(caps) : 0;
 		uint64_t allowed = (uint64_t)caps->ctl[i].may << 32 | caps->ctl[i].must;
-		uint32_t gap = ctls_fit(want, wishes[i].require, allowed, &out->word[i]);
+		uint32_t gap = ctls_fit(wishes[i].want | more, wishes[i].require, allowed, &out->word[i]);
 
 		if (gap != 0) {
 			*missing = (struct vmx_missing){(enum vmx_ctl_word)i, gap};
