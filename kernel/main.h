@@ -2,6 +2,7 @@
  * include this. */
 #pragma once
 
+#include "arch/x86/paging.h"
 #include "drivers/acpi.h"
 #include "drivers/fb_text.h"
 #include "drivers/irq.h"
@@ -26,8 +27,6 @@ enum {
 	VECTOR_LAPIC_ERROR = 0xfe,
 	VECTOR_LAPIC_SPURIOUS = 0xff
 };
-
-#define DIRECT_MAP_BASE 0xffff800000000000ull
 
 struct machine {
 	uint64_t boot_tsc;
@@ -59,7 +58,7 @@ struct machine {
 	struct monitor monitor;
 };
 
-/* Physical memory as this program sees it. */
+/* RAM and modules as this program sees them. Device registers and firmware tables are mapped first: arch/x86/paging.h. */
 static inline void *hva_of(uint64_t hpa)
 {
 	return (void *)(DIRECT_MAP_BASE + hpa);

@@ -13,6 +13,8 @@
 
 #define RX_RING_BYTES (64u * 1024u)
 #define TX_RING_BYTES (256u * 1024u)
+#define BIOS_AREA_HPA 0xe0000u /* where a BIOS leaves the ACPI root pointer */
+#define BIOS_AREA_BYTES 0x20000u
 #define TEXT_CELLS_MAX (240u * 100u)
 
 static uint8_t rx_ring[RX_RING_BYTES], tx_ring[TX_RING_BYTES];
@@ -22,9 +24,12 @@ static struct log_sink screen_sink, serial_sink, debug_sink;
 
 static uintptr_t map_registers(void *ctx, uint64_t hpa, uint64_t len)
 {
+	volatile void *registers = paging_map_mmio(hpa, len);
+
 	(void)ctx;
-	(void)len;
-	return (uintptr_t)hva_of(hpa);
+	if (registers == NULL)
+		panic("device registers at 0x%llx cannot be mapped", (unsigned long long)hpa);
+	return (uintptr_t)registers;
 }
 
 static void screen_write(void *ctx, const char *text, size_t len)
@@ -52,9 +57,12 @@ static bool framebuffer_screen(struct machine *m)
 		.blue_at = b->blue.shift,
 		.blue_bits = b->blue.bits,
 	};
-	volatile uint8_t *memory = hva_of(b->base);
+	volatile uint8_t *memory;
 
-	return b->type == BOOT_FB_RGB && fb_text_init(&m->fb, &mode, memory, fb_cells, sizeof(fb_cells)) == 0;
+	if (b->type != BOOT_FB_RGB)
+		return false;
+	memory = paging_map_framebuffer(b->base, (uint64_t)b->pitch_bytes * b->height);
+	return memory != NULL && fb_text_init(&m->fb, &mode, memory, fb_cells, sizeof(fb_cells)) == 0;
 }
 
 /* The log on the screen: framebuffer or VGA text, and the emulators' debug port. */
@@ -70,7 +78,7 @@ void boot_screen(struct machine *m)
 	if (m->loader.framebuffer.present && framebuffer_screen(m)) {
 		screen = &m->fb.screen;
 	} else if (m->loader.framebuffer.type == BOOT_FB_TEXT) {
-		vga_text_init(&m->vga, &hw_real, hva_of(VGA_TEXT_HPA));
+		vga_text_init(&m->vga, &hw_real, paging_map_framebuffer(VGA_TEXT_HPA, VGA_TEXT_BYTES));
 		screen = &m->vga.screen;
 	}
 	if (screen == NULL)
@@ -124,22 +132,22 @@ void boot_console(struct machine *m)
 
 static const void *acpi_map(void *ctx, uint64_t hpa, uint64_t len)
 {
-	const struct machine *m = ctx;
-
-	/* Tables lie in memory, and this is what can be seen of it. */
-	return hpa + len < hpa || hpa + len > m->pages.cfg.reach ? NULL : hva_of(hpa);
+	(void)ctx;
+	return paging_map_firmware(hpa, len);
 }
 
 static bool find_rsdp(struct machine *m, struct acpi_rsdp *rsdp)
 {
+	const uint8_t *bios;
 	size_t offset;
 
 	if (m->loader.rsdp_bytes != 0 && acpi_rsdp_parse(m->loader.rsdp, m->loader.rsdp_bytes, rsdp) == 0)
 		return true;
 	if (m->loader.efi_system_table != 0)
 		return false;
-	return acpi_rsdp_scan(hva_of(0xe0000), 0x20000, &offset) == 0 &&
-	       acpi_rsdp_parse(hva_of(0xe0000 + offset), 0x20000 - offset, rsdp) == 0;
+	bios = paging_map_firmware(BIOS_AREA_HPA, BIOS_AREA_BYTES);
+	return bios != NULL && acpi_rsdp_scan(bios, BIOS_AREA_BYTES, &offset) == 0 &&
+	       acpi_rsdp_parse(bios + offset, BIOS_AREA_BYTES - offset, rsdp) == 0;
 }
 
 void boot_acpi(struct machine *m)

@@ -1,7 +1,8 @@
-/* Boot: which memory is whose, the allocators. */
+/* Boot: which memory is whose, the allocators, the final page tables. */
 #include "kernel/main.h"
 
 #include "arch/x86/insn.h"
+#include "arch/x86/paging.h"
 #include "kernel/lib/format.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
@@ -36,11 +37,45 @@ static size_t reserved_ranges(const struct machine *m, struct phys_range *out)
 	return n;
 }
 
+/* What the direct map shows: all RAM, and the modules, wherever the loader has put them. */
+static size_t visible_ranges(const struct machine *m, struct paging_range *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->loader.region_count; i++) {
+		const struct mem_region *r = &m->loader.regions[i];
+
+		if (r->type == MEM_RAM)
+			out[n++] = (struct paging_range){r->base, r->len};
+	}
+	for (size_t i = 0; i < m->loader.module_count; i++) {
+		uint64_t base = ALIGN_DOWN(m->loader.modules[i].start, PAGE_SIZE);
+
+		out[n++] = (struct paging_range){base, ALIGN_UP(m->loader.modules[i].end, PAGE_SIZE) - base};
+	}
+	return n;
+}
+
+/* The final page tables; from here on all RAM can be seen and handed out. */
+static void switch_tables(struct machine *m, const struct page_source *pages)
+{
+	static struct paging_range visible[MULTIBOOT2_MAX_REGIONS + MULTIBOOT2_MAX_MODULES];
+	struct pt_leaf offender;
+	int err = paging_init(m->load_hpa, pages, visible, visible_ranges(m, visible));
+
+	if (err != 0)
+		panic("the page tables cannot be built: %s", err_str(err));
+	if (paging_check_wx(&offender) != 0)
+		panic("W^X does not hold: page 0x%llx, entry 0x%llx", (unsigned long long)offender.va,
+		      (unsigned long long)offender.entry);
+	page_alloc_extend(&m->pages, DIRECT_MAP_BYTES);
+}
+
 void boot_memory(struct machine *m)
 {
+	static struct page_source source; /* paging and the heap go on using it */
 	static struct phys_range reserved[MAX_RESERVED];
 	struct page_alloc_config config = {.ranges = m->memmap.ranges, .hva_base = DIRECT_MAP_BASE, .reach = 4 * GIB};
-	struct page_source source;
 	char size[FMT_QUANTITY_BYTES];
 	int err;
 
@@ -53,6 +88,7 @@ void boot_memory(struct machine *m)
 	if (err != 0)
 		panic("no memory to begin with: %s", err_str(err));
 	source = page_alloc_source(&m->pages);
+	switch_tables(m, &source);
 	heap_init(&m->heap, &source, NULL, false);
 	log_info("memory: %s free", fmt_size(size, page_alloc_free_bytes(&m->pages)));
 }
