@@ -8,14 +8,15 @@
 
 #define VECTOR_PAGE_FAULT 14
 
-struct guest_paging guest_paging_of(struct vcpu *v)
+struct guest_walk_cpu guest_walk_cpu_of(struct vcpu *v)
 {
-	return (struct guest_paging){
+	return (struct guest_walk_cpu){
 		.cr0 = vcpu_hw_get(v, VCPU_CR0),
 		.cr3 = vcpu_hw_get(v, VCPU_CR3),
 		.cr4 = vcpu_hw_get(v, VCPU_CR4),
 		.efer = vcpu_hw_get(v, VCPU_EFER),
 		.rflags = vcpu_hw_get(v, VCPU_RFLAGS),
+		.maxphyaddr = v->vm->cpuid->phys_bits,
 	};
 }
 
@@ -25,18 +26,22 @@ unsigned guest_privilege(struct vcpu *v)
 	struct segment ss;
 
 	vcpu_hw_get_segment(v, SEG_SS, &ss);
-	return (ss.access >> 5 & 3) == 3 ? GUEST_USER : 0;
+	return (ss.access >> 5 & 3) == 3 ? GUEST_ACCESS_USER : 0;
 }
 
 int guest_translate(struct vcpu *v, uint64_t gva, unsigned access, uint64_t *gpa)
 {
-	struct guest_paging regs = guest_paging_of(v);
+	struct guest_walk_cpu cpu = guest_walk_cpu_of(v);
 	struct guest_walk walk;
-	int err = guest_walk(&v->vm->mem, &regs, gva, access, v->vm->cpuid->phys_bits, &walk);
+	int err = guest_walk(&v->vm->mem, &cpu, gva, access | GUEST_ACCESS_SET_AD, &walk);
 
+	if (err == ERR_INVAL) {
+		vcpu_queue_gp(v);
+		return ERR_FAULT;
+	}
 	if (err == ERR_FAULT) {
 		vcpu_hw_set(v, VCPU_CR2, gva);
-		vcpu_queue_exception(v, VECTOR_PAGE_FAULT, true, walk.error);
+		vcpu_queue_exception(v, VECTOR_PAGE_FAULT, true, walk.pf_error);
 	}
 	*gpa = walk.gpa;
 	return err;
@@ -70,7 +75,7 @@ int guest_write_gva(struct vcpu *v, uint64_t gva, const void *buf, size_t len, u
 	for (size_t done = 0; done < len;) {
 		size_t n = in_page(gva + done, len - done);
 		uint64_t gpa;
-		int err = guest_translate(v, gva + done, access | GUEST_WRITE, &gpa);
+		int err = guest_translate(v, gva + done, access | GUEST_ACCESS_WRITE, &gpa);
 
 		if (err == 0)
 			err = guest_mem_write(&v->vm->mem, gpa, (const char *)buf + done, n);

@@ -6,13 +6,14 @@
 #include "vmm/mem/guest_walk.h"
 
 /* The registers that decide a walk, as they are now. */
-struct guest_paging guest_paging_of(struct vcpu *v);
+struct guest_walk_cpu guest_walk_cpu_of(struct vcpu *v);
 
-/* GUEST_USER when the vCPU runs at CPL 3, else 0. */
+/* GUEST_ACCESS_USER when the vCPU runs at CPL 3, else 0. */
 unsigned guest_privilege(struct vcpu *v);
 
-/* Translate for an access at the current privilege, or as told in `access` (enum guest_access, GUEST_USER included).
- * Returns 0; ERR_FAULT: the page fault is queued for the guest, with CR2; ERR_RANGE: page tables outside its RAM. */
+/* Translate as a data access of the guest's would be, accessed and dirty flags set. access: enum guest_access.
+ * Returns 0; ERR_FAULT: the page fault (or #GP for an address that is not canonical) is queued for the guest; ERR_RANGE:
+ * page tables outside its RAM. */
 MUST_CHECK int guest_translate(struct vcpu *v, uint64_t gva, unsigned access, uint64_t *gpa);
 
 /* Copy between a buffer and RAM at a linear address, page by page.

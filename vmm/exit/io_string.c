@@ -38,7 +38,7 @@ static int move_element(struct vcpu *v, const struct vm_exit *e, uint64_t gva, u
 		/* The page first: an input whose data have nowhere to go must not happen. */
 		uint64_t gpa;
 
-		err = guest_translate(v, gva, privilege | GUEST_WRITE, &gpa);
+		err = guest_translate(v, gva, privilege | GUEST_ACCESS_WRITE, &gpa);
 		if (err != 0)
 			return err;
 		bus_read(&v->vm->ports, e->io.port, e->io.size, &value);

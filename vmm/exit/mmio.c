@@ -4,7 +4,6 @@
 #include "vmm/exit/mmio.h"
 
 #include "arch/x86/msr.h"
-#include "arch/x86/regs.h"
 #include "drivers/regs/lapic.h"
 #include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
@@ -108,7 +107,7 @@ static int split_write(struct mmio *m, uint64_t linear, unsigned bytes, uint64_t
 	int err = 0;
 
 	for (unsigned i = 0; i < bytes && err == 0; i++)
-		err = guest_translate(m->v, linear + i, m->privilege | GUEST_WRITE, &gpa[i]);
+		err = guest_translate(m->v, linear + i, m->privilege | GUEST_ACCESS_WRITE, &gpa[i]);
 	for (unsigned i = 0; i < bytes && err == 0; i++)
 		err = access_write(m, gpa[i], 1, value >> (8 * i) & 0xff);
 	return err;
@@ -134,7 +133,7 @@ static int op_write(void *ctx, uint64_t linear, unsigned bytes, uint64_t value)
 
 	if (crosses_page(linear, bytes))
 		return split_write(m, linear, bytes, value);
-	err = guest_translate(m->v, linear, m->privilege | GUEST_WRITE, &gpa);
+	err = guest_translate(m->v, linear, m->privilege | GUEST_ACCESS_WRITE, &gpa);
 	return err != 0 ? err : access_write(m, gpa, bytes, value);
 }
 
@@ -171,24 +170,13 @@ static enum insn_mode mode_of(struct vcpu *v, const struct segment *cs)
 	return (cs->access & CS_BIG) ? INSN_MODE_32 : INSN_MODE_16;
 }
 
-/* Up to 15 bytes; fewer when the next page is not there, which matters only if the instruction goes on into it. */
+/* Up to 15 bytes; fewer when the next page is not there, which matters only if the instruction goes on into it. The
+ * processor has fetched it: rights are proved. */
 static size_t fetch(struct vcpu *v, uint64_t linear, uint8_t *bytes)
 {
-	struct guest_paging regs = guest_paging_of(v);
-	size_t done = 0;
+	struct guest_walk_cpu cpu = guest_walk_cpu_of(v);
 
-	regs.cr4 &= ~(CR4_SMEP | CR4_SMAP); /* it has been fetched by the processor: rights are proved */
-	while (done < INSN_MAX_LENGTH) {
-		size_t room = PAGE_SIZE - ((linear + done) & (PAGE_SIZE - 1));
-		size_t n = INSN_MAX_LENGTH - done < room ? INSN_MAX_LENGTH - done : room;
-		struct guest_walk walk;
-
-		if (guest_walk(&v->vm->mem, &regs, linear + done, GUEST_READ, 52, &walk) != 0 ||
-		    guest_mem_read(&v->vm->mem, walk.gpa, bytes + done, n) != 0)
-			break;
-		done += n;
-	}
-	return done;
+	return guest_walk_read(&v->vm->mem, &cpu, linear, GUEST_ACCESS_ANY, bytes, INSN_MAX_LENGTH);
 }
 
 static enum verdict not_emulated(struct vcpu *v, const struct vm_exit *e, const uint8_t *bytes, size_t count)

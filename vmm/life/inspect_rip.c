@@ -3,7 +3,6 @@
 
 #include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
-#include "vmm/core/cpuid_policy.h"
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/exit/guest_access.h"
 
@@ -24,29 +23,11 @@ static void line(const struct text_lines *out, const char *fmt, ...)
 	out->line(out->ctx, text);
 }
 
-/* A walk for looking: as a supervisor's read, which every mapped page allows but SMAP's; that is taken out. */
-static int look_up(struct vcpu *v, uint64_t gva, struct guest_walk *walk)
-{
-	struct guest_paging regs = guest_paging_of(v);
-
-	regs.cr4 &= ~BIT64(21);
-	return guest_walk(&v->vm->mem, &regs, gva, GUEST_READ, v->vm->cpuid->phys_bits, walk);
-}
-
 size_t inspect_read_gva(struct vcpu *v, uint64_t gva, void *buf, size_t len)
 {
-	size_t done = 0;
+	struct guest_walk_cpu cpu = guest_walk_cpu_of(v);
 
-	while (done < len) {
-		size_t room = PAGE_SIZE - ((gva + done) & (PAGE_SIZE - 1)), n = len - done < room ? len - done : room;
-		struct guest_walk walk;
-
-		if (look_up(v, gva + done, &walk) != 0 ||
-		    guest_mem_read(&v->vm->mem, walk.gpa, (char *)buf + done, n) != 0)
-			break;
-		done += n;
-	}
-	return done;
+	return guest_walk_read(&v->vm->mem, &cpu, gva, GUEST_ACCESS_ANY, buf, len);
 }
 
 static uint64_t linear_rip(struct vcpu *v)
@@ -62,9 +43,9 @@ static uint64_t linear_rip(struct vcpu *v)
 
 static void print_walk(const struct guest_walk *walk, const struct text_lines *out)
 {
-	for (unsigned i = 0; i < walk->steps; i++)
-		line(out, "  table entry at gpa %012llx: %016llx", (unsigned long long)walk->step[i].entry_gpa,
-		     (unsigned long long)walk->step[i].entry);
+	for (unsigned i = 0; i < walk->step_count; i++)
+		line(out, "  %-6s at gpa %012llx: %016llx", walk->steps[i].name,
+		     (unsigned long long)walk->steps[i].entry_gpa, (unsigned long long)walk->steps[i].value);
 }
 
 static void print_second_level(struct vcpu *v, uint64_t gpa, const struct text_lines *out)
@@ -93,16 +74,18 @@ void inspect_rip(struct vcpu *v, const struct text_lines *out)
 {
 	uint64_t gva = linear_rip(v);
 	struct guest_walk walk;
-	int err = look_up(v, gva, &walk);
+	struct guest_walk_cpu cpu = guest_walk_cpu_of(v);
+	int err = guest_walk(&v->vm->mem, &cpu, gva, GUEST_ACCESS_ANY, &walk);
 
 	line(out, "code at linear %016llx:", (unsigned long long)gva);
 	print_walk(&walk, out);
 	if (err == ERR_FAULT) {
-		line(out, "  not mapped by the guest's page tables (error code 0x%x)", walk.error);
+		line(out, "  not mapped by the guest's page tables (error code 0x%x)", walk.pf_error);
 		return;
 	}
 	if (err != 0) {
-		line(out, "  the guest's page tables lie outside its RAM");
+		line(out, "  %s",
+		     err == ERR_RANGE ? "the guest's page tables lie outside its RAM" : "not a canonical address");
 		return;
 	}
 	print_second_level(v, walk.gpa, out);
