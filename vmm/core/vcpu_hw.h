@@ -12,12 +12,18 @@
 /* A segment register with its hidden part. */
 struct segment {
 	uint16_t selector;
-	uint16_t access; /* type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15; bit 16 of the VMCS form is `unusable` */
+	uint16_t
+		access; /* type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15; bit 16 of the VMCS form is `unusable` */
 	bool unusable;
 	uint32_t limit;
 	uint64_t base;
 };
 
+/* Bits of access. */
+#define SEGMENT_LONG BIT32(13)
+#define SEGMENT_BIG BIT32(14)
+
+/* Whole values of it. */
 #define SEGMENT_CODE64 0xa09b
 #define SEGMENT_CODE32 0xc09b
 #define SEGMENT_DATA32 0xc093
@@ -83,7 +89,8 @@ void vcpu_hw_host_event(const struct vm_exit *e);
 
 /* Why the processor refused an entry, in words, one line at a time: the error or reason, then each broken rule that our own
  * checker finds, with field, value and rule. */
-void vcpu_hw_explain_failure(struct vcpu *v, const struct vm_exit *e, void (*line)(void *ctx, const char *text), void *ctx);
+void vcpu_hw_explain_failure(struct vcpu *v, const struct vm_exit *e, void (*line)(void *ctx, const char *text),
+			     void *ctx);
 
 /* What a recorded exit means, in words: "read of port 0x3fd, 1 byte". */
 int vcpu_hw_describe(char *out, size_t size, uint32_t reason, uint64_t qualification, uint64_t value);

@@ -25,7 +25,7 @@ static struct cr_state state_of(struct vcpu *v)
 		.cr3 = vcpu_hw_get(v, VCPU_CR3),
 		.cr4 = vcpu_hw_get(v, VCPU_CR4),
 		.efer = vcpu_hw_get(v, VCPU_EFER),
-		.code64 = (cs.access & BIT32(13)) != 0,
+		.code64 = (cs.access & SEGMENT_LONG) != 0,
 	};
 }
 

@@ -1,6 +1,7 @@
 /* Guest memory by linear address. */
 #include "vmm/exit/guest_access.h"
 
+#include "arch/x86/msr.h"
 #include "kernel/lib/errors.h"
 #include "vmm/core/cpuid_policy.h"
 #include "vmm/core/vcpu_hw.h"
@@ -27,6 +28,26 @@ unsigned guest_privilege(struct vcpu *v)
 
 	vcpu_hw_get_segment(v, SEG_SS, &ss);
 	return (ss.access >> 5 & 3) == 3 ? GUEST_ACCESS_USER : 0;
+}
+
+enum insn_mode guest_code_mode(struct vcpu *v)
+{
+	struct segment cs;
+
+	vcpu_hw_get_segment(v, SEG_CS, &cs);
+	if ((vcpu_hw_get(v, VCPU_EFER) & EFER_LMA) && (cs.access & SEGMENT_LONG))
+		return INSN_MODE_64;
+	return (cs.access & SEGMENT_BIG) ? INSN_MODE_32 : INSN_MODE_16;
+}
+
+uint64_t guest_linear_rip(struct vcpu *v, uint64_t rip)
+{
+	struct segment cs;
+
+	if (guest_code_mode(v) == INSN_MODE_64)
+		return rip;
+	vcpu_hw_get_segment(v, SEG_CS, &cs);
+	return (cs.base + rip) & 0xffffffff;
 }
 
 int guest_translate(struct vcpu *v, uint64_t gva, unsigned access, uint64_t *gpa)

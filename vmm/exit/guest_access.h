@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vmm/core/vcpu.h"
+#include "vmm/decode/decode.h"
 #include "vmm/mem/guest_walk.h"
 
 /* The registers that decide a walk, as they are now. */
@@ -10,6 +11,10 @@ struct guest_walk_cpu guest_walk_cpu_of(struct vcpu *v);
 
 /* GUEST_ACCESS_USER when the vCPU runs at CPL 3, else 0. */
 unsigned guest_privilege(struct vcpu *v);
+
+/* How the processor reads the code at CS:RIP, and the linear address of an RIP. */
+enum insn_mode guest_code_mode(struct vcpu *v);
+uint64_t guest_linear_rip(struct vcpu *v, uint64_t rip);
 
 /* Translate as a data access of the guest's would be, accessed and dirty flags set. access: enum guest_access.
  * Returns 0; ERR_FAULT: the page fault (or #GP for an address that is not canonical) is queued for the guest; ERR_RANGE:

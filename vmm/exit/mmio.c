@@ -3,7 +3,6 @@
  * page, to the memory bus, or to open bus. */
 #include "vmm/exit/mmio.h"
 
-#include "arch/x86/msr.h"
 #include "drivers/regs/lapic.h"
 #include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
@@ -14,9 +13,6 @@
 #include "vmm/devices/vlapic.h"
 #include "vmm/exit/guest_access.h"
 #include "vmm/exit/handlers.h"
-
-#define CS_LONG BIT32(13)
-#define CS_BIG BIT32(14)
 
 /* Iterations of a repeated string instruction that one exit does: bounded in time. */
 #define ITERATIONS_MAX 256u
@@ -163,13 +159,6 @@ static const struct emulate_ops ops = {
 	.set_rflags = op_set_rflags,
 };
 
-static enum insn_mode mode_of(struct vcpu *v, const struct segment *cs)
-{
-	if ((vcpu_hw_get(v, VCPU_EFER) & EFER_LMA) && (cs->access & CS_LONG))
-		return INSN_MODE_64;
-	return (cs->access & CS_BIG) ? INSN_MODE_32 : INSN_MODE_16;
-}
-
 /* Up to 15 bytes; fewer when the next page is not there, which matters only if the instruction goes on into it. The
  * processor has fetched it: rights are proved. */
 static size_t fetch(struct vcpu *v, uint64_t linear, uint8_t *bytes)
@@ -199,7 +188,7 @@ static unsigned stack_bytes(struct vcpu *v, enum insn_mode mode)
 	if (mode == INSN_MODE_64)
 		return 8;
 	vcpu_hw_get_segment(v, SEG_SS, &ss);
-	return (ss.access & CS_BIG) ? 4 : 2;
+	return (ss.access & SEGMENT_BIG) ? 4 : 2;
 }
 
 /* Done iterations stay done: RIP stays at a repeated instruction whose count is not used up. */
@@ -248,15 +237,10 @@ static enum verdict carry_out(struct vcpu *v, const struct vm_exit *e, const str
 enum verdict mmio_emulate(struct vcpu *v, const struct vm_exit *e)
 {
 	uint8_t bytes[INSN_MAX_LENGTH];
-	struct segment cs;
+	size_t count = fetch(v, guest_linear_rip(v, e->rip), bytes);
 	struct insn insn;
-	enum insn_mode mode;
-	size_t count;
 
-	vcpu_hw_get_segment(v, SEG_CS, &cs);
-	mode = mode_of(v, &cs);
-	count = fetch(v, mode == INSN_MODE_64 ? e->rip : (cs.base + e->rip) & 0xffffffff, bytes);
-	if (insn_decode(bytes, count, mode, &insn) != 0)
+	if (insn_decode(bytes, count, guest_code_mode(v), &insn) != 0)
 		return not_emulated(v, e, bytes, count);
 	return carry_out(v, e, &insn, bytes);
 }

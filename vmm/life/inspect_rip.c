@@ -4,11 +4,10 @@
 #include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
 #include "vmm/core/vcpu_hw.h"
+#include "vmm/decode/disasm.h"
 #include "vmm/exit/guest_access.h"
 
 #define CODE_BYTES 16u
-#define ACCESS_LONG BIT32(13)
-#define EFER_LMA_BIT BIT64(10)
 
 static void line(const struct text_lines *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
@@ -28,17 +27,6 @@ size_t inspect_read_gva(struct vcpu *v, uint64_t gva, void *buf, size_t len)
 	struct guest_walk_cpu cpu = guest_walk_cpu_of(v);
 
 	return guest_walk_read(&v->vm->mem, &cpu, gva, GUEST_ACCESS_ANY, buf, len);
-}
-
-static uint64_t linear_rip(struct vcpu *v)
-{
-	uint64_t rip = vcpu_hw_get(v, VCPU_RIP);
-	struct segment cs;
-
-	vcpu_hw_get_segment(v, SEG_CS, &cs);
-	if ((vcpu_hw_get(v, VCPU_EFER) & EFER_LMA_BIT) && (cs.access & ACCESS_LONG))
-		return rip;
-	return (cs.base + rip) & 0xffffffff;
 }
 
 static void print_walk(const struct guest_walk *walk, const struct text_lines *out)
@@ -66,13 +54,18 @@ static void print_code(struct vcpu *v, uint64_t gva, const struct text_lines *ou
 	uint8_t code[CODE_BYTES];
 	size_t got = inspect_read_gva(v, gva, code, sizeof(code));
 
-	if (got > 0)
-		inspect_bytes(gva, code, got, out);
+	char text[DISASM_TEXT];
+
+	if (got == 0)
+		return;
+	inspect_bytes(gva, code, got, out);
+	insn_disassemble(code, got, guest_code_mode(v), vcpu_hw_get(v, VCPU_RIP), text);
+	line(out, "  => %s", text);
 }
 
 void inspect_rip(struct vcpu *v, const struct text_lines *out)
 {
-	uint64_t gva = linear_rip(v);
+	uint64_t gva = guest_linear_rip(v, vcpu_hw_get(v, VCPU_RIP));
 	struct guest_walk walk;
 	struct guest_walk_cpu cpu = guest_walk_cpu_of(v);
 	int err = guest_walk(&v->vm->mem, &cpu, gva, GUEST_ACCESS_ANY, &walk);
