@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "arch/x86/regs.h"
 #include "kernel/lib/string.h"
 #include "tests/fake/fake_vcpu_hw.h"
 #include "vmm/core/vm.h"
@@ -189,6 +190,7 @@ static void test_host_events_reach_the_host(void **state)
 	nmi.event = (struct event){.valid = true, .vector = 2, .type = EVENT_NMI};
 	assert_int_equal(exit_dispatch(&vcpu, &nmi), VERDICT_YIELD);
 	assert_int_equal(fake_machine.host_events, 2);
+	vcpu_hw_set(&vcpu, VCPU_CR0, CR0_PE); /* real mode has no error codes */
 	gp.event =
 		(struct event){.valid = true, .vector = 13, .type = EVENT_EXCEPTION, .has_error = true, .error = 0x10};
 	assert_int_equal(exit_dispatch(&vcpu, &gp), VERDICT_RESUME);
