@@ -106,7 +106,7 @@ static void set_sizes(struct insn *insn, unsigned flags)
 /* Rows of the one-byte map that mode or prefixes change. */
 static const struct opcode_row *row_one(const struct insn *insn)
 {
-	static const struct opcode_row movsxd = {INSN_OP_MOVSXD, O_Gv, O_Ed};
+	static const struct opcode_row movsxd = {INSN_OP_MOVSXD, O_Gv, O_Ez};
 	static const struct opcode_row pause = {INSN_OP_PAUSE};
 	static const struct opcode_row xchg_r8 = {INSN_OP_XCHG, O_Zv, O_rAX};
 

@@ -217,6 +217,10 @@ static const char *simd_move_name(const struct insn *insn)
 
 	if (insn->map == INSN_MAP_0F38)
 		return "movntdqa";
+	if (insn->modrm >= 0xc0 && prefix == 0 && (insn->opcode == 0x12 || insn->opcode == 0x16))
+		return insn->opcode == 0x12 ? "movhlps" : "movlhps";
+	if ((insn->opcode == 0x6e || insn->opcode == 0x7e) && prefix < 2 && (insn->rex & 8))
+		return "movq";
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (names[i].opcode == insn->opcode && names[i].name[prefix])
 			return names[i].name[prefix];
@@ -304,9 +308,15 @@ void insn_format(const struct insn *insn, uint64_t rip, char out[DISASM_TEXT])
 		return;
 	}
 	put_mnemonic(&t, insn);
+
+	bool only_memory = insn->op == INSN_OP_X87 || insn->op == INSN_OP_SIMD;
+	const char *separator = " ";
 	for (unsigned i = 0; i < INSN_OPERANDS && insn->operands[i].kind != INSN_OPD_NONE; i++) {
-		put(&t, i == 0 ? " " : ", ");
+		if (only_memory && insn->operands[i].kind != INSN_OPD_MEM)
+			continue;
+		put(&t, separator);
 		put_operand(&t, insn, &insn->operands[i], rip);
+		separator = ", ";
 	}
 }
 

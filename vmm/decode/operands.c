@@ -199,8 +199,8 @@ static void resolve_modrm(struct decoder *d, struct insn_operand *o, unsigned sp
 	case O_Ew:
 		resolve_rm(d, o, 2, 2);
 		break;
-	case O_Ed:
-		resolve_rm(d, o, 4, 4);
+	case O_Ez:
+		resolve_rm(d, o, size_z(insn), size_z(insn));
 		break;
 	case O_Ev:
 		resolve_rm(d, o, v, v);

@@ -11,10 +11,10 @@
 
 enum opspec {
 	O_NONE,
-	/* ModRM r/m, register or memory: byte, word, dword, operand size, 4 or 8 (REX.W), mode's size (8 in 64-bit mode) */
+	/* ModRM r/m, register or memory: byte, word, at most 32 bits, operand size, 4 or 8 (REX.W), mode's size (8 in 64-bit mode) */
 	O_Eb,
 	O_Ew,
-	O_Ed,
+	O_Ez,
 	O_Ev,
 	O_Ey,
 	O_Em,
