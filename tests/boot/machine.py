@@ -183,11 +183,35 @@ class Machine:
         return plain(self.expect(PROMPT, timeout))
 
     def command(self, line, timeout=30):
-        """A monitor command, from one prompt to the next; returns its reply without echo and prompt."""
+        """A monitor command; returns its reply without echo and prompt. A line of the log may come in at any time, and the
+        monitor then writes its prompt and what was typed anew: the reply is what stands between the whole command and the
+        next prompt."""
+        self.pump(0)
+        self.unread[0] = b""
         self.send(line + "\r")
-        reply = plain(self.expect(r"\n(?:\x1b\[[0-9;?]*[A-Za-z])*" + PROMPT, timeout))
-        reply = reply[:reply.rindex(PROMPT)]
-        return reply.split("\n", 1)[1] if "\n" in reply else reply
+        reply = re.compile(r"avatar> " + re.escape(line) + r"\n(.*?)(?:(?<=\n)|^)avatar> |"
+                           r"\A" + re.escape(line) + r"\n(.*?)(?<=\n)avatar> ", re.S)
+        end = time.monotonic() + timeout * STRETCH
+        while True:
+            text = plain(self.unread[0])
+            match = reply.search(text)
+            if match:
+                self.unread[0] = text[match.end():].encode()
+                return match.group(1) if match.group(1) is not None else match.group(2)
+            if self.dead():
+                self.fail("the machine ended (code %r) during the command %r; last words: %s" % (self.wait(5), line, text[-1200:]))
+            if time.monotonic() > end:
+                self.fail("no end of the command %r within %g s; last words: %s" % (line, timeout * STRETCH, text[-1200:]))
+            self.pump(0.2)
+
+    def console(self, name, timeout=30):
+        """Attach to a guest's console; what it has printed so far comes first."""
+        self.send("console %s\r" % name)
+        self.expect(r"\[%s: attached[^\n]*\n" % re.escape(name), timeout)
+
+    def detach(self, timeout=30):
+        self.send(b"\x1d")
+        return self.prompt(timeout)
 
     # The end.
 
