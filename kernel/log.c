@@ -54,6 +54,12 @@ void log_write(enum log_level level, const char *fmt, ...)
 	}
 }
 
+void log_to_sinks(const char *text, size_t len)
+{
+	for (struct log_sink *s = sinks; s != NULL; s = s->next)
+		s->write(s->ctx, text, len);
+}
+
 void log_add_sink(struct log_sink *sink)
 {
 	sink->next = sinks;

@@ -22,6 +22,9 @@ void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define log_info(...) log_write(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
 
+/* Text as it is, to all sinks and not to the ring: for the panic screen. */
+void log_to_sinks(const char *text, size_t len);
+
 /* The sink stays where it is until it is removed. A new sink gets the lines that come from now on. */
 void log_add_sink(struct log_sink *sink);
 void log_remove_sink(struct log_sink *sink);

@@ -56,6 +56,7 @@ void kernel_entry(uint32_t magic, uint64_t info_hpa, uint64_t load_hpa)
 	boot_interrupts(m);
 	boot_time(m);
 	boot_serial_irq(m);
+	boot_selftest(m);
 	boot_vmx(m);
 	boot_guests(m);
 	boot_run(m);

@@ -205,10 +205,12 @@ void boot_interrupts(struct machine *m)
 	the_machine = m;
 	config.base = map_registers(NULL, config.hpa, LAPIC_SIZE);
 	lapic_init(&m->lapic, &hw_real, &config);
+	/* The 8259 pair falls silent before the local APIC stops listening to it: QEMU otherwise remembers an interrupt of
+	 * the loader's time for ever, and delivers it without a vector. */
+	irq_init(&m->irqs, &hw_real, &m->lapic, VECTOR_ISA_BASE);
 	lapic_cpu_enable(&m->lapic);
 	trap_set_handler(VECTOR_LAPIC_TIMER, timer_interrupt);
 	trap_set_handler(VECTOR_LAPIC_ERROR, error_interrupt);
-	irq_init(&m->irqs, &hw_real, &m->lapic, VECTOR_ISA_BASE);
 	if (m->has_madt && irq_add_ioapics(&m->irqs, &m->madt, map_registers, m) != 0)
 		log_warn("no I/O APIC: the 8259 pair serves");
 }
@@ -280,10 +282,25 @@ static void serial_interrupt(struct trap_frame *frame)
 	irq_end(&m->irqs, (uint8_t)frame->vector);
 }
 
+static void write_polled(void *ctx, const char *text, size_t len)
+{
+	struct uart *uart = ctx;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\n')
+			uart_write_all(uart, "\r", 1);
+		uart_write_all(uart, &text[i], 1);
+	}
+	(void)uart_drain(uart);
+}
+
+/* The panic's words go to the line itself, past the monitor. */
 static void panic_serial(void)
 {
 	uart_irq_disable(&the_machine->uart);
 	(void)uart_drain(&the_machine->uart);
+	serial_sink.write = write_polled;
+	serial_sink.ctx = &the_machine->uart;
 }
 
 void boot_serial_irq(struct machine *m)

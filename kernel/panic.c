@@ -1,17 +1,23 @@
-/* The panic screen: message, CPU, registers, backtrace with symbols, the last lines of the log. Privileged: it reads control
- * registers. It trusts nothing that may be broken: stack frames are followed only inside the CPU's own stacks. */
+/* The panic screen: the last lines of the log, the message, CPU, registers, backtrace with symbols. Privileged: it reads
+ * control registers. It trusts nothing that may be broken: stack frames are followed only inside the CPU's own stacks, and
+ * what it says goes past the log straight to the sinks. */
 #include "kernel/panic.h"
 
 #include "arch/x86/insn.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/traps.h"
+#include "kernel/early_console.h"
 #include "kernel/lib/assert.h"
 #include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/symbols.h"
 
-#define BACKTRACE_DEPTH 24u
-#define LAST_LOG_BYTES 800u
+#define BACKTRACE_DEPTH 14u  /* all of it fits on a screen of 25 lines */
+#define LAST_LOG_BYTES 1200u /* a dozen lines */
+#define LINE_BYTES 160u
+
+typedef unsigned long long ull; /* what %llx wants */
 
 extern const char image_start[], text_start[], text_end[];
 
@@ -20,66 +26,102 @@ _Noreturn void __stack_chk_fail(void);
 static void (*hook_fn)(void);
 static bool panicking;
 
+/* Context: any time; the last one set is called. */
 void panic_set_hook(void (*hook)(void))
 {
 	hook_fn = hook;
 }
 
-static bool on_stack(uint64_t address)
+PRINTF_LIKE(1, 2) static void say(const char *fmt, ...)
 {
-	for (unsigned i = 0; i < CPU_STACK_COUNT; i++) {
+	char line[LINE_BYTES];
+	size_t len;
+	va_list args;
+
+	va_start(args, fmt);
+	len = fmt_vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	if (len > sizeof(line) - 1)
+		len = sizeof(line) - 1;
+	log_to_sinks(line, len);
+}
+
+/* Which of this CPU's stacks holds two words at address; CPU_STACK_COUNT: none. */
+static unsigned stack_of(uint64_t address)
+{
+	unsigned i;
+
+	for (i = 0; i < CPU_STACK_COUNT; i++) {
 		uint64_t base, top;
 
 		cpu_stack_bounds(this_cpu()->stacks, (enum cpu_stack)i, &base, &top);
 		if (address >= base && address + 16 <= top)
-			return true;
+			break;
 	}
-	return false;
+	return i;
 }
 
-static void print_address(uint64_t address)
+static bool in_text(uint64_t address)
+{
+	return address >= (uint64_t)text_start && address < (uint64_t)text_end;
+}
+
+/* known_inside: an address in the function. It differs for return addresses: what cannot return calls with its last
+ * instruction, and the next address is another function's. */
+static void print_address(uint64_t address, uint64_t known_inside)
 {
 	uint64_t offset = 0;
-	const char *name = symbol_lookup(&image_symbols, (uint64_t)image_start, address, &offset);
+	const char *name = NULL;
 
-	log_error("  %016llx  %s+0x%llx", (unsigned long long)address, name == NULL ? "?" : name,
-		  (unsigned long long)offset);
+	if (in_text(known_inside))
+		name = symbol_lookup(&image_symbols, (uint64_t)image_start, known_inside, &offset);
+	say("  %016llx  %s+0x%llx\n", (ull)address, name == NULL ? "?" : name, (ull)(offset + address - known_inside));
 }
 
-/* rbp: a frame pointer; the frames are compiled with -fno-omit-frame-pointer. */
-static void backtrace(uint64_t rip, uint64_t rbp)
+/* rbp: a frame pointer; everything is compiled with -fno-omit-frame-pointer. Inside a stack callers stand higher; from a
+ * stack of an exception the way leads to the one it interrupted. */
+static void backtrace(uint64_t rbp)
 {
-	log_error("backtrace:");
-	if (rip != 0)
-		print_address(rip);
-	for (unsigned i = 0; i < BACKTRACE_DEPTH && (rbp & 7) == 0 && on_stack(rbp); i++) {
+	for (unsigned i = 0; i < BACKTRACE_DEPTH && (rbp & 7) == 0; i++) {
 		const uint64_t *frame = (const uint64_t *)rbp;
+		unsigned stack = stack_of(rbp);
 
-		if (frame[1] < (uint64_t)text_start || frame[1] >= (uint64_t)text_end)
-			break;
-		print_address(frame[1]);
-		if (frame[0] <= rbp)
-			break;
+		if (stack == CPU_STACK_COUNT || !in_text(frame[1] - 1))
+			return;
+		print_address(frame[1], frame[1] - 1);
+		if (frame[0] <= rbp && stack_of(frame[0]) == stack)
+			return;
 		rbp = frame[0];
 	}
 }
 
 static void print_frame(const struct trap_frame *f)
 {
-	typedef unsigned long long u;
-
-	log_error("rip %04llx:%016llx  rsp %04llx:%016llx  rflags %08llx", (u)f->cs, (u)f->rip, (u)f->ss, (u)f->rsp,
-		  (u)f->rflags);
-	log_error("rax %016llx  rbx %016llx  rcx %016llx  rdx %016llx", (u)f->rax, (u)f->rbx, (u)f->rcx, (u)f->rdx);
-	log_error("rsi %016llx  rdi %016llx  rbp %016llx  r8  %016llx", (u)f->rsi, (u)f->rdi, (u)f->rbp, (u)f->r8);
-	log_error("r9  %016llx  r10 %016llx  r11 %016llx  r12 %016llx", (u)f->r9, (u)f->r10, (u)f->r11, (u)f->r12);
-	log_error("r13 %016llx  r14 %016llx  r15 %016llx  error %llx", (u)f->r13, (u)f->r14, (u)f->r15, (u)f->error);
+	say("rip %04llx:%016llx  rsp %04llx:%016llx  rflags %08llx\n", (ull)f->cs, (ull)f->rip, (ull)f->ss, (ull)f->rsp,
+	    (ull)f->rflags);
+	say("rax %016llx  rbx %016llx  rcx %016llx\n", (ull)f->rax, (ull)f->rbx, (ull)f->rcx);
+	say("rdx %016llx  rsi %016llx  rdi %016llx\n", (ull)f->rdx, (ull)f->rsi, (ull)f->rdi);
+	say("rbp %016llx  r8  %016llx  r9  %016llx\n", (ull)f->rbp, (ull)f->r8, (ull)f->r9);
+	say("r10 %016llx  r11 %016llx  r12 %016llx\n", (ull)f->r10, (ull)f->r11, (ull)f->r12);
+	say("r13 %016llx  r14 %016llx  r15 %016llx\n", (ull)f->r13, (ull)f->r14, (ull)f->r15);
 }
 
 static void print_control(void)
 {
-	log_error("cr0 %08llx  cr2 %016llx  cr3 %016llx  cr4 %08llx", (unsigned long long)read_cr0(),
-		  (unsigned long long)read_cr2(), (unsigned long long)read_cr3(), (unsigned long long)read_cr4());
+	say("cr0 %08llx  cr2 %016llx  cr3 %016llx  cr4 %08llx\n", (ull)read_cr0(), (ull)read_cr2(), (ull)read_cr3(),
+	    (ull)read_cr4());
+}
+
+static void print_last_messages(void)
+{
+	static char text[LAST_LOG_BYTES];
+	size_t all = log_bytes();
+	size_t len = log_read(all > sizeof(text) ? all - sizeof(text) : 0, text, sizeof(text));
+	const char *from = all > sizeof(text) ? memchr(text, '\n', len) : NULL;
+
+	from = from == NULL ? text : from + 1; /* the first line is not whole */
+	say("\nlast messages:\n");
+	log_to_sinks(from, (size_t)(text + len - from));
 }
 
 _Noreturn static void stop(void)
@@ -90,18 +132,32 @@ _Noreturn static void stop(void)
 	}
 }
 
-/* From here on nothing may call back into what could have failed; a panic inside the panic stops at once. */
+/* From here on nothing may call back into what could have failed. A panic inside the panic has one line left. */
 static void begin(const char *message)
 {
 	cli();
-	if (panicking)
+	if (panicking) {
+		static const char again[] = "\npanic inside a panic: ";
+
+		early_console_write(NULL, again, sizeof(again) - 1);
+		early_console_write(NULL, message, strlen(message));
 		stop();
+	}
 	panicking = true;
 	if (hook_fn != NULL)
 		hook_fn();
-	log_error("PANIC on CPU %u: %s", this_cpu()->index, message);
+	print_last_messages();
+	say("\nPANIC on CPU %u: %s\n", this_cpu()->index, message);
 }
 
+_Noreturn static void end(uint64_t rbp)
+{
+	backtrace(rbp);
+	say("the machine is stopped\n");
+	stop();
+}
+
+/* Context: any, also with locks held. Does not return. */
 void panic(const char *fmt, ...)
 {
 	char message[192];
@@ -112,26 +168,72 @@ void panic(const char *fmt, ...)
 	va_end(args);
 	begin(message);
 	print_control();
-	backtrace(0, (uint64_t)__builtin_frame_address(0));
-	log_error("the machine is stopped");
-	stop();
+	say("backtrace:\n");
+	end((uint64_t)__builtin_frame_address(0));
+}
+
+/* The name of the stack whose guard page holds the address, or NULL. A stack that runs full faults there, and, since there
+ * is no room for the fault's frame either, ends in a double fault. */
+static const char *overflown_stack(uint64_t address)
+{
+	static const char *const names[CPU_STACK_COUNT] = {"main", "NMI", "double fault", "machine check"};
+
+	for (unsigned i = 0; i < CPU_STACK_COUNT; i++) {
+		uint64_t base, top;
+
+		cpu_stack_bounds(this_cpu()->stacks, (enum cpu_stack)i, &base, &top);
+		if (address < base && address >= base - PAGE_SIZE)
+			return names[i];
+	}
+	return NULL;
+}
+
+static void describe_page_fault(char *out, size_t size, const struct trap_frame *f)
+{
+	const char *access = f->error & PF_FETCH ? "execution of" : f->error & PF_WRITE ? "write to" : "read from";
+	const char *why = f->error & PF_RESERVED  ? "the page tables have reserved bits set"
+			  : f->error & PF_PRESENT ? "the page does not allow it"
+						  : "nothing is mapped there";
+
+	fmt_snprintf(out, size, "page fault (#PF): %s %016llx at %016llx: %s", access, (ull)read_cr2(), (ull)f->rip,
+		     why);
+}
+
+static void describe(char *out, size_t size, const struct trap_frame *f)
+{
+	const char *name = trap_name((unsigned)f->vector);
+	bool page_fault = f->vector == VECTOR_PF;
+	const char *stack = page_fault || f->vector == VECTOR_DF ? overflown_stack(read_cr2()) : NULL;
+
+	if (stack != NULL)
+		fmt_snprintf(out, size, "stack overflow: the %s stack reached its guard page at %016llx", stack,
+			     (ull)read_cr2());
+	else if (page_fault)
+		describe_page_fault(out, size, f);
+	else if (name != NULL)
+		fmt_snprintf(out, size, "%s at %016llx, error code 0x%llx", name, (ull)f->rip, (ull)f->error);
+	else
+		fmt_snprintf(out, size, "exception %llu at %016llx, error code 0x%llx", (ull)f->vector, (ull)f->rip,
+			     (ull)f->error);
 }
 
 static void fatal_trap(struct trap_frame *f)
 {
-	char message[96];
-	const char *name = trap_name((unsigned)f->vector);
+	char message[160];
 
-	fmt_snprintf(message, sizeof(message), "%s at %016llx, error code 0x%llx", name == NULL ? "exception" : name,
-		     (unsigned long long)f->rip, (unsigned long long)f->error);
+	describe(message, sizeof(message), f);
 	begin(message);
 	print_frame(f);
 	print_control();
-	backtrace(f->rip, f->rbp);
-	log_error("the machine is stopped");
-	stop();
+	say("backtrace:\n");
+	print_address(f->rip, f->rip);
+	/* After a call to where there is no code, only the return address tells who called. */
+	if (!in_text(f->rip) && stack_of(f->rsp) != CPU_STACK_COUNT)
+		print_address(*(const uint64_t *)f->rsp, *(const uint64_t *)f->rsp - 1);
+	end(f->rbp);
 }
 
+/* Context: once, before the first fault. */
 void panic_init(void)
 {
 	trap_set_fatal(fatal_trap);

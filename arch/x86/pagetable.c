@@ -367,22 +367,35 @@ int pt_lookup(const struct pagetable *pt, uint64_t va, struct pt_leaf *out)
 	return ERR_NOENT;
 }
 
+/* base: what the table's first entry decides about. */
+static int visit_table(const struct pagetable *pt, const uint64_t *table, unsigned level, uint64_t base,
+		       pt_visit_fn *visit, void *ctx)
+{
+	for (uint64_t i = 0; i < ENTRIES; i++) {
+		uint64_t entry = load(&table[i]);
+		uint64_t va = base + i * level_bytes(level);
+		struct pt_leaf leaf;
+		int result;
+
+		if ((entry & PTE_P) == 0)
+			continue;
+		if (level == LEVELS - 1 && va >= HALF)
+			va -= 2 * HALF; /* the upper half's addresses end at 2^64 */
+		if (is_leaf(entry, level)) {
+			describe(va, entry, level, &leaf);
+			result = visit(ctx, &leaf);
+		} else {
+			result = visit_table(pt, table_at(pt, entry), level - 1, va, visit, ctx);
+		}
+		if (result != 0)
+			return result;
+	}
+	return 0;
+}
+
 int pt_for_each(const struct pagetable *pt, pt_visit_fn *visit, void *ctx)
 {
-	uint64_t va = 0;
-
-	do {
-		struct pt_leaf leaf;
-
-		if (pt_lookup(pt, va, &leaf) == 0) {
-			int result = visit(ctx, &leaf);
-
-			if (result != 0)
-				return result;
-		}
-		va = leaf.va + leaf.bytes;
-	} while (va != 0); /* behind the last page there is 2^64 */
-	return 0;
+	return visit_table(pt, pt->root, LEVELS - 1, 0, visit, ctx);
 }
 
 struct wx_check {
