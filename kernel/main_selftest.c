@@ -90,7 +90,7 @@ static void test_msr(void)
 	int read = rdmsr_safe(MSR_NONE, &value);
 	int write = wrmsr_safe(MSR_NONE, 1);
 	int not_canonical = wrmsr_safe(MSR_KERNEL_GS_BASE, BIT64(60));
-	unsigned refused = (read != 0) + (write != 0) + (not_canonical != 0);
+	unsigned refused = (read != 0 ? 1u : 0u) + (write != 0 ? 1u : 0u) + (not_canonical != 0 ? 1u : 0u);
 
 	wrmsr(MSR_KERNEL_GS_BASE, saved);
 	fixups = this_cpu()->fixups - fixups;
