@@ -1,4 +1,5 @@
-/* The VM's clock. */
+/* The VM's clock. It runs while the VM does; else it shows the reading it stopped at, so that devices that are set up before
+ * the start, or looked at after the end, never see time go backwards. */
 #include "vmm/life/clock.h"
 
 #include "arch/x86/insn.h"
@@ -8,7 +9,7 @@ static uint64_t clock_now(void *ctx)
 {
 	const struct vm *vm = ctx;
 
-	if (vm->state == VM_PAUSED)
+	if (unlikely(vm->state != VM_RUNNING))
 		return vm->paused_at;
 	return rdtsc() + (uint64_t)vm->clock_offset;
 }

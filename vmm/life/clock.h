@@ -1,4 +1,4 @@
-/* A VM's time: the clock its devices live in is the host's TSC plus an offset, and stands still while the VM is paused.
+/* A VM's time: the clock its devices live in is the host's TSC plus an offset, and stands still while the VM does not run.
  * Each vCPU's TSC is that clock plus its own TSC_ADJUST. */
 #pragma once
 
