@@ -82,7 +82,9 @@ static bool before_entry(struct vcpu *v, enum run_end *end)
 {
 	uint32_t requests = __atomic_exchange_n(&v->requests, 0, __ATOMIC_ACQUIRE);
 
+	/* What is left undone here is still asked for when the loop comes back. */
 	if (requests & VCPU_REQ_PAUSE) {
+		vcpu_request(v, requests & ~(uint32_t)VCPU_REQ_PAUSE);
 		*end = RUN_PAUSED;
 		return false;
 	}
@@ -91,6 +93,7 @@ static bool before_entry(struct vcpu *v, enum run_end *end)
 	if (requests & VCPU_REQ_SIPI)
 		take_sipi(v);
 	if (v->state != VCPU_RUNNABLE) {
+		vcpu_request(v, requests & (VCPU_REQ_EVENT | VCPU_REQ_FLUSH));
 		*end = RUN_HALTED;
 		return false;
 	}
@@ -172,21 +175,22 @@ enum run_end vcpu_run(struct vcpu *v, uint64_t slice_end)
 	}
 }
 
-/* A sleeper with a reason to go on. INIT and SIPI are taken even by one that waits for nothing else. */
+/* A sleeper with a reason to go on. INIT and SIPI are taken even by one that waits for nothing else; a SIPI for one that
+ * does not wait for it is ignored, here as in take_sipi(). */
 static void wake_if_due(struct vcpu *v)
 {
+	const uint32_t restart = VCPU_REQ_INIT | VCPU_REQ_SIPI;
+	uint32_t requests;
+
 	if (v->state == VCPU_RUNNABLE || v->requests == 0)
 		return;
-	if (v->requests & VCPU_REQ_INIT) {
-		__atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQ_INIT, __ATOMIC_ACQUIRE);
+	requests = __atomic_fetch_and(&v->requests, ~restart, __ATOMIC_ACQUIRE);
+	if (requests & VCPU_REQ_INIT)
 		take_init(v);
-	}
-	if (v->state == VCPU_WAIT_SIPI && (v->requests & VCPU_REQ_SIPI)) {
-		__atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQ_SIPI, __ATOMIC_ACQUIRE);
+	if (requests & VCPU_REQ_SIPI)
 		take_sipi(v);
-	} else if (v->state == VCPU_HALTED && vcpu_can_wake(v)) {
+	if (v->state == VCPU_HALTED && vcpu_can_wake(v))
 		v->state = VCPU_RUNNABLE;
-	}
 }
 
 /* A look at one VM: alarms, and sleepers that have a reason to wake. Lowers *wake to its next alarm. */
@@ -197,11 +201,8 @@ static void vm_tick(struct vm *vm, uint64_t now, uint64_t *wake)
 	if (vm->state != VM_RUNNING)
 		return;
 	fire_alarms(vm, now);
-	for (unsigned i = 0; i < vm->vcpu_count; i++) {
-		struct vcpu *v = vm->vcpus[i];
-
-		wake_if_due(v);
-	}
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		wake_if_due(vm->vcpus[i]);
 	alarm = next_alarm(vm);
 	if (alarm < *wake)
 		*wake = alarm;
@@ -228,10 +229,15 @@ static struct vcpu *pick(struct vmm_host *host)
 
 static void run_slice(struct vmm_host *host, struct vcpu *v, uint64_t slice_end)
 {
+	uint64_t begin = rdtsc();
 	enum run_end end = vcpu_run(v, slice_end);
+	char why[LIFE_WHY];
 
+	v->guest_ticks += rdtsc() - begin;
 	if (end == RUN_STOPPED || end == RUN_CRASHED)
 		vm_ended(host, v->vm, end == RUN_CRASHED);
+	else if (end == RUN_PAUSED && vm_pause(v->vm, why) != 0)
+		log_error("%s", why);
 }
 
 void host_turn(struct vmm_host *host, uint64_t step_deadline)

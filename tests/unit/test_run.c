@@ -1,0 +1,512 @@
+/* The run loop with scripted exits: verdicts, what goes in again, sleeping and waking, time, and who runs next. */
+#include "tests/unit/vm_fixture.h"
+
+#include "vmm/life/transitions.h"
+
+#define FOREVER UINT64_MAX
+
+static struct vm *vm;
+static struct vcpu *v;
+
+static int setup(void **state)
+{
+	(void)state;
+	fx_host_init();
+	fx_image();
+	vm = fx_vm("a", "2");
+	v = vm->vcpus[0];
+	vcpu_hw_set(v, VCPU_CR0, CR0_PE | CR0_ET);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	fx_host_destroy();
+	return 0;
+}
+
+static void will_exit(struct vcpu *cpu, const struct vm_exit *e)
+{
+	fake_vcpu_add_exit(cpu, e, 0);
+}
+
+static void will_exit_for(struct vcpu *cpu, uint32_t reason)
+{
+	struct vm_exit e = {.reason = reason, .insn_len = 2, .rip = 0x100000, .tsc = rdtsc()};
+
+	will_exit(cpu, &e);
+}
+
+static void will_halt(struct vcpu *cpu)
+{
+	will_exit_for(cpu, EXIT_HLT);
+}
+
+/* Device time: an alarm that delivers a vector. */
+static void deliver_40(void *ctx)
+{
+	assert_true(vlapic_deliver(ctx, 0, 0x40, false));
+}
+
+static struct valarm alarm_40;
+
+static void arm_40(uint64_t from_now)
+{
+	alarm_40 = (struct valarm){.fire = deliver_40, .ctx = v->lapic};
+	vclock_arm(&vm->clock, &alarm_40, vclock_now(&vm->clock) + from_now);
+}
+
+/* --- verdicts --- */
+
+static void test_skip_moves_rip_and_goes_on(void **state)
+{
+	(void)state;
+	will_exit_for(v, EXIT_CPUID);
+	will_halt(v);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	assert_int_equal(v->hw->enters, 2);
+	assert_int_equal(v->hw->skips, 2);
+	assert_int_equal(vcpu_hw_get(v, VCPU_RIP), 0x100002);
+	assert_int_equal(v->state, VCPU_HALTED);
+	assert_int_equal(v->exit_counts[EXIT_CPUID], 1);
+}
+
+static void test_a_fault_leaves_rip_and_goes_in(void **state)
+{
+	(void)state;
+	vcpu_hw_set(v, VCPU_RIP, 0x100000);
+	will_exit_for(v, EXIT_VMXON);
+	will_exit_for(v, EXIT_EXTERNAL_INTERRUPT);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(vcpu_hw_get(v, VCPU_RIP), 0x100000);
+	assert_true(v->hw->last_inject.valid);
+	assert_int_equal(v->hw->last_inject.vector, 6);
+	assert_int_equal(fake_machine.host_events, 1);
+}
+
+static void test_yielding_exits(void **state)
+{
+	(void)state;
+	will_exit_for(v, EXIT_PAUSE);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(v->hw->skips, 0);
+	vcpu_request(v, VCPU_REQ_YIELD);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(v->hw->enters, 1); /* was not entered again */
+}
+
+static void test_slice_end(void **state)
+{
+	struct vm_exit e = {.reason = EXIT_CPUID, .insn_len = 2, .rip = 0x100000};
+
+	(void)state;
+	assert_int_equal(vcpu_run(v, 1), RUN_YIELD); /* it is over already */
+	assert_int_equal(v->hw->enters, 0);
+	e.tsc = FOREVER - 1;
+	will_exit(v, &e);
+	assert_int_equal(vcpu_run(v, FOREVER - 1), RUN_YIELD);
+	assert_int_equal(v->hw->enters, 1);
+	assert_true(v->hw->last_deadline == FOREVER - 1);
+	assert_int_equal(vcpu_hw_get(v, VCPU_RIP), 0x100002); /* the exit was handled all the same */
+}
+
+static void test_power_off_stops(void **state)
+{
+	struct vm_exit e = {.reason = EXIT_IO, .insn_len = 1, .rip = 0x100000};
+
+	(void)state;
+	e.io.port = VACPI_PM1_CNT;
+	e.io.size = 2;
+	v->gpr[GPR_RAX] = 0x2000 | VACPI_S5_TYPE << 10; /* SLP_EN */
+	will_exit(v, &e);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_STOPPED);
+	assert_int_equal(vm->request, VM_REQUEST_POWEROFF);
+}
+
+static void test_crash(void **state)
+{
+	(void)state;
+	will_exit_for(v, EXIT_TRIPLE_FAULT);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_CRASHED);
+	assert_non_null(strstr(vm->crash, "triple fault"));
+}
+
+static void test_refused_entry_is_a_crash(void **state)
+{
+	struct vm_exit e = {.reason = EXIT_BAD_GUEST_STATE, .qualification = 4};
+
+	(void)state;
+	fake_vcpu_add_exit(v, &e, ERR_FAULT);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_CRASHED);
+	assert_non_null(strstr(vm->crash, "refused"));
+}
+
+/* --- events that were cut off --- */
+
+static struct vm_exit cut_off(uint32_t reason, uint8_t type, uint8_t vector)
+{
+	struct vm_exit e = {.reason = reason, .rip = 0x100000, .tsc = rdtsc()};
+
+	e.vectoring = (struct event){.valid = true, .vector = vector, .type = type};
+	return e;
+}
+
+static void test_a_cut_off_event_goes_in_again(void **state)
+{
+	struct vm_exit e = cut_off(EXIT_PREEMPTION_TIMER, EVENT_SOFTWARE_INTERRUPT, 0x80);
+
+	(void)state;
+	e.vectoring.insn_len = 2;
+	will_exit(v, &e);
+	will_exit_for(v, EXIT_PAUSE);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(v->hw->enters, 2);
+	assert_true(v->hw->last_inject.valid);
+	assert_int_equal(v->hw->last_inject.vector, 0x80);
+	assert_int_equal(v->hw->last_inject.type, EVENT_SOFTWARE_INTERRUPT);
+	assert_int_equal(v->hw->last_inject.insn_len, 2);
+}
+
+static void test_it_survives_a_yield(void **state)
+{
+	struct vm_exit e = cut_off(EXIT_EXTERNAL_INTERRUPT, EVENT_EXCEPTION, 14);
+
+	(void)state;
+	e.vectoring.has_error = true;
+	e.vectoring.error = 2;
+	will_exit(v, &e);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	will_exit_for(v, EXIT_PAUSE);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(v->hw->last_inject.vector, 14);
+	assert_int_equal(v->hw->last_inject.error, 2);
+}
+
+static void test_it_goes_before_an_interrupt(void **state)
+{
+	struct vm_exit e = cut_off(EXIT_PREEMPTION_TIMER, EVENT_EXTERNAL_INTERRUPT, 0x31);
+
+	(void)state;
+	vcpu_hw_set(v, VCPU_RFLAGS, 0x202);
+	will_exit(v, &e);
+	will_exit_for(v, EXIT_INTERRUPT_WINDOW);
+	will_exit_for(v, EXIT_PAUSE);
+	arm_40(0); /* fires before the first entry, but must not be the one that is lost */
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(v->hw->enters, 3);
+	/* 40H went in at the first entry, 31H (cut off) at the second, nothing at the third. */
+	assert_int_equal(v->injected_interrupts, 1);
+	assert_false(v->hw->last_inject.valid);
+}
+
+static void test_fault_on_fault(void **state)
+{
+	struct vm_exit e = cut_off(EXIT_RDMSR, EVENT_EXCEPTION, 14);
+
+	(void)state;
+	v->gpr[GPR_RCX] = 0xdead; /* #GP while #PF was delivered: a double fault */
+	will_exit(v, &e);
+	will_exit_for(v, EXIT_PAUSE);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(v->hw->last_inject.vector, 8);
+	e = cut_off(EXIT_RDMSR, EVENT_EXCEPTION, 8); /* and one more is the end */
+	will_exit(v, &e);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_CRASHED);
+	assert_non_null(strstr(vm->crash, "triple fault"));
+}
+
+/* --- sleeping and waking --- */
+
+static void interrupt_arrives(struct vcpu *cpu)
+{
+	cpu->hw->on_enter = NULL;
+	deliver_40(cpu->lapic);
+}
+
+static void test_halt_with_an_interrupt_due(void **state)
+{
+	(void)state;
+	vcpu_hw_set(v, VCPU_RFLAGS, 0x202);
+	v->hw->on_enter = interrupt_arrives;
+	will_halt(v);
+	will_exit_for(v, EXIT_PAUSE);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD); /* did not sleep */
+	assert_int_equal(v->state, VCPU_RUNNABLE);
+	assert_int_equal(v->hw->last_inject.vector, 0x40);
+	assert_int_equal(vcpu_hw_get(v, VCPU_RIP), 0x100002); /* the handler returns behind HLT */
+}
+
+static void test_halted_wakes_by_an_alarm(void **state)
+{
+	(void)state;
+	vcpu_hw_set(v, VCPU_RFLAGS, 0x202);
+	will_halt(v);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	arm_40(0);
+	will_exit_for(v, EXIT_PAUSE);
+	host_turn(&fx_host, FOREVER);
+	assert_int_equal(v->hw->enters, 2);
+	assert_int_equal(v->hw->last_inject.vector, 0x40);
+	assert_int_equal(fx_idles, 0);
+	assert_int_equal(fx_windows, 1);
+}
+
+static void test_halted_with_interrupts_off_sleeps_on(void **state)
+{
+	uint64_t at;
+
+	(void)state;
+	vcpu_hw_set(v, VCPU_RFLAGS, 2);
+	will_halt(v);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	deliver_40(v->lapic);
+	arm_40(100 * FX_TSC_HZ);
+	at = alarm_40.at - (uint64_t)vm->clock_offset;
+	host_turn(&fx_host, FOREVER);
+	assert_int_equal(v->hw->enters, 1);
+	assert_int_equal(fx_idles, 1);
+	assert_true(fx_idle_until == at); /* the VM's clock in host time */
+	host_turn(&fx_host, at - 5);
+	assert_true(fx_idle_until == at - 5); /* the step's wish comes first */
+	v->nmi_pending = true;
+	vcpu_request(v, VCPU_REQ_EVENT);
+	will_exit_for(v, EXIT_PAUSE);
+	host_turn(&fx_host, FOREVER);
+	assert_int_equal(v->hw->last_inject.type, EVENT_NMI);
+}
+
+static void test_nobody_can_run_and_nothing_is_due(void **state)
+{
+	(void)state;
+	will_halt(v);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	host_turn(&fx_host, FOREVER);
+	assert_true(fx_idle_until == FOREVER);
+	host_turn(&fx_host, 1); /* a deadline that has passed: no sleep at all */
+	assert_int_equal(fx_idles, 1);
+}
+
+/* --- alarms while running --- */
+
+static void test_alarm_bounds_the_entry_and_fires(void **state)
+{
+	struct vm_exit e = {.reason = EXIT_PREEMPTION_TIMER, .rip = 0x100000};
+	uint64_t at;
+
+	(void)state;
+	vcpu_hw_set(v, VCPU_RFLAGS, 0x202);
+	arm_40(1000 * FX_TSC_HZ);
+	at = alarm_40.at - (uint64_t)vm->clock_offset;
+	e.tsc = at; /* so late it is, says the exit */
+	will_exit(v, &e);
+	will_exit_for(v, EXIT_PAUSE);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(v->hw->enters, 2);
+	assert_int_equal(v->hw->last_inject.vector, 0x40);
+	assert_true(v->hw->last_deadline > at); /* no alarm is left */
+}
+
+static void test_alarm_not_a_tick_early(void **state)
+{
+	struct vm_exit e = {.reason = EXIT_PREEMPTION_TIMER, .rip = 0x100000};
+
+	(void)state;
+	arm_40(1000 * FX_TSC_HZ);
+	e.tsc = alarm_40.at - (uint64_t)vm->clock_offset - 1;
+	will_exit(v, &e);
+	will_exit_for(v, EXIT_PAUSE);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_true(alarm_40.armed);
+	assert_true(v->hw->last_deadline == e.tsc + 1);
+}
+
+/* --- requests --- */
+
+static void test_pause_request_keeps_the_others(void **state)
+{
+	(void)state;
+	vcpu_request(v, VCPU_REQ_PAUSE | VCPU_REQ_FLUSH | VCPU_REQ_EVENT);
+	host_turn(&fx_host, FOREVER);
+	assert_int_equal(v->hw->enters, 0);
+	assert_int_equal(vm->state, VM_PAUSED);
+	assert_true(v->requests & VCPU_REQ_FLUSH);
+	assert_true(v->requests & VCPU_REQ_EVENT);
+	assert_int_equal(vm_resume(vm, fx_why), 0);
+	will_exit_for(v, EXIT_PAUSE);
+	host_turn(&fx_host, FOREVER);
+	assert_int_equal(v->hw->flushes, 1);
+}
+
+/* --- INIT and SIPI --- */
+
+static void test_sipi_starts_a_waiting_cpu(void **state)
+{
+	struct vcpu *ap = vm->vcpus[1];
+	struct segment cs;
+
+	(void)state;
+	will_halt(v);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	assert_int_equal(ap->state, VCPU_WAIT_SIPI);
+	host_turn(&fx_host, FOREVER);
+	assert_int_equal(ap->hw->enters, 0);
+	ap->sipi_vector = 0x9a;
+	vcpu_request(ap, VCPU_REQ_INIT | VCPU_REQ_SIPI);
+	will_exit_for(ap, EXIT_PAUSE);
+	host_turn(&fx_host, FOREVER);
+	assert_int_equal(ap->hw->enters, 1);
+	assert_int_equal(ap->hw->inits, 1);
+	vcpu_hw_get_segment(ap, SEG_CS, &cs);
+	assert_int_equal(cs.selector, 0x9a00);
+	assert_int_equal(cs.base, 0x9a000);
+	assert_int_equal(vcpu_hw_get(ap, VCPU_RIP), 0);
+	/* A second SIPI, as Linux sends it, changes nothing. */
+	vcpu_request(ap, VCPU_REQ_SIPI);
+	vcpu_hw_set(ap, VCPU_RIP, 0x77);
+	will_exit_for(ap, EXIT_PAUSE);
+	host_turn(&fx_host, FOREVER);
+	assert_int_equal(ap->hw->enters, 2);
+	assert_int_equal(vcpu_hw_get(ap, VCPU_RIP), 0x77);
+}
+
+static void test_init_takes_a_running_cpu_away(void **state)
+{
+	(void)state;
+	v->inject = (struct event){.valid = true, .vector = 13, .type = EVENT_EXCEPTION};
+	vcpu_request(v, VCPU_REQ_INIT | VCPU_REQ_FLUSH);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	assert_int_equal(v->state, VCPU_WAIT_SIPI);
+	assert_false(v->inject.valid);
+	assert_true(v->requests & VCPU_REQ_FLUSH); /* still owed */
+	v->sipi_vector = 1;
+	vcpu_request(v, VCPU_REQ_SIPI);
+	will_exit_for(v, EXIT_PAUSE);
+	host_turn(&fx_host, FOREVER);
+	assert_int_equal(v->hw->enters, 1);
+	assert_int_equal(v->hw->flushes, 1);
+}
+
+static void test_a_stray_sipi_is_not_kept(void **state)
+{
+	(void)state;
+	will_halt(v);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	vcpu_request(v, VCPU_REQ_SIPI);
+	host_turn(&fx_host, FOREVER);
+	assert_int_equal(v->state, VCPU_HALTED);
+	vcpu_request(v, VCPU_REQ_INIT);
+	host_turn(&fx_host, FOREVER);
+	assert_int_equal(v->state, VCPU_WAIT_SIPI); /* the SIPI from before does not start it */
+	host_turn(&fx_host, FOREVER);
+	assert_int_equal(v->hw->enters, 1);
+}
+
+/* --- several VMs --- */
+
+static void test_turns_go_round(void **state)
+{
+	struct vm *b = fx_vm("b", "1"), *c = fx_vm("c", "1");
+	struct vcpu *all[] = {v, b->vcpus[0], c->vcpus[0]};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		for (unsigned k = 0; k < 4; k++)
+			will_exit_for(all[i], EXIT_PAUSE);
+	for (unsigned turn = 1; turn <= 4; turn++) {
+		for (unsigned i = 0; i < 3; i++)
+			host_turn(&fx_host, FOREVER);
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(all[i]->hw->enters, turn);
+	}
+}
+
+static void test_cpus_of_a_vm_go_round(void **state)
+{
+	struct vcpu *ap = vm->vcpus[1];
+
+	(void)state;
+	ap->state = VCPU_RUNNABLE;
+	for (unsigned k = 0; k < 3; k++) {
+		will_exit_for(v, EXIT_PAUSE);
+		will_exit_for(ap, EXIT_PAUSE);
+	}
+	for (unsigned i = 0; i < 6; i++)
+		host_turn(&fx_host, FOREVER);
+	assert_int_equal(v->hw->enters, 3);
+	assert_int_equal(ap->hw->enters, 3);
+}
+
+static void test_a_crash_is_its_own(void **state)
+{
+	struct vm *b = fx_vm("b", "1");
+
+	(void)state;
+	will_exit_for(v, EXIT_TRIPLE_FAULT);
+	will_exit_for(b->vcpus[0], EXIT_PAUSE);
+	will_exit_for(b->vcpus[0], EXIT_PAUSE);
+	for (unsigned i = 0; i < 3; i++)
+		host_turn(&fx_host, FOREVER);
+	assert_int_equal(vm->state, VM_CRASHED);
+	assert_int_equal(vm->crashes, 1);
+	assert_int_equal(b->state, VM_RUNNING);
+	assert_int_equal(b->vcpus[0]->hw->enters, 2);
+}
+
+static void test_time_in_the_guest_is_counted(void **state)
+{
+	(void)state;
+	will_exit_for(v, EXIT_PAUSE);
+	host_turn(&fx_host, FOREVER);
+	assert_true(v->guest_ticks > 0);
+	assert_true(v->guest_ticks < 100 * FX_TSC_HZ);
+}
+
+static void test_slice_ends_at_the_steps_wish(void **state)
+{
+	uint64_t wish = rdtsc() + FX_TSC_HZ / 1000000;
+
+	(void)state;
+	will_exit_for(v, EXIT_PAUSE);
+	host_turn(&fx_host, FOREVER);
+	assert_true(v->hw->last_deadline < rdtsc() + FX_TSC_HZ); /* 10 ms unless told */
+	wish = rdtsc() + FX_TSC_HZ / 200;
+	will_exit_for(v, EXIT_PAUSE);
+	host_turn(&fx_host, wish);
+	assert_true(v->hw->last_deadline == wish);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_skip_moves_rip_and_goes_on),
+		T(test_a_fault_leaves_rip_and_goes_in),
+		T(test_yielding_exits),
+		T(test_slice_end),
+		T(test_power_off_stops),
+		T(test_crash),
+		T(test_refused_entry_is_a_crash),
+		T(test_a_cut_off_event_goes_in_again),
+		T(test_it_survives_a_yield),
+		T(test_it_goes_before_an_interrupt),
+		T(test_fault_on_fault),
+		T(test_halt_with_an_interrupt_due),
+		T(test_halted_wakes_by_an_alarm),
+		T(test_halted_with_interrupts_off_sleeps_on),
+		T(test_nobody_can_run_and_nothing_is_due),
+		T(test_alarm_bounds_the_entry_and_fires),
+		T(test_alarm_not_a_tick_early),
+		T(test_pause_request_keeps_the_others),
+		T(test_sipi_starts_a_waiting_cpu),
+		T(test_init_takes_a_running_cpu_away),
+		T(test_a_stray_sipi_is_not_kept),
+		T(test_turns_go_round),
+		T(test_cpus_of_a_vm_go_round),
+		T(test_a_crash_is_its_own),
+		T(test_time_in_the_guest_is_counted),
+		T(test_slice_ends_at_the_steps_wish),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
