@@ -121,10 +121,11 @@ int vm_create(struct vmm_host *host, const struct vm_config *config, struct vm *
 
 	if (err != 0)
 		return err;
-	fmt_snprintf(why, LIFE_WHY, "%s: no memory for the VM's RAM and tables", config->name);
 	vm = heap_alloc(host->heap, sizeof(*vm));
-	if (vm == NULL)
-		return ERR_NOMEM;
+	if (vm == NULL) {
+		err = ERR_NOMEM;
+		goto failed;
+	}
 	vm->config = *config;
 	vm->host = host;
 	err = create_memory(host, vm);
@@ -133,7 +134,7 @@ int vm_create(struct vmm_host *host, const struct vm_config *config, struct vm *
 	err = create_vcpus(host, vm);
 	if (err != 0)
 		goto free_memory;
-	err = platform_create(host, vm);
+	err = platform_create(host, vm, why);
 	if (err != 0)
 		goto free_vcpus;
 	vm->state = VM_CREATED;
@@ -148,6 +149,9 @@ free_memory:
 	destroy_memory(vm);
 free_vm:
 	heap_free(host->heap, vm);
+failed:
+	if (err == ERR_NOMEM)
+		fmt_snprintf(why, LIFE_WHY, "%s: no memory for the VM's RAM and tables", config->name);
 	return err;
 }
 

@@ -2,6 +2,7 @@
 #include "vmm/life/board.h"
 
 #include "kernel/lib/errors.h"
+#include "kernel/lib/format.h"
 #include "kernel/log.h"
 #include "vmm/core/cpuid_policy.h"
 #include "vmm/core/vcpu_hw.h"
@@ -156,17 +157,22 @@ static int make_apic_pages(struct vmm_host *host, struct vm *vm)
 }
 
 /* Features that the configuration hides, and the mask of XCR0 that the host allows. */
-static int make_cpuid(struct vmm_host *host, struct vm *vm)
+static int make_cpuid(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 {
 	const char *unknown = NULL;
+	int err;
 
 	vm->cpuid = heap_alloc(host->heap, sizeof(*vm->cpuid));
 	if (vm->cpuid == NULL)
 		return ERR_NOMEM;
-	return cpuid_policy_init(vm->cpuid, &vm->config, vcpu_hw_cpuid, host->tsc_hz, vcpu_hw_xcr0_allowed(), &unknown);
+	err = cpuid_policy_init(vm->cpuid, &vm->config, vcpu_hw_cpuid, host->tsc_hz, vcpu_hw_xcr0_allowed(), &unknown);
+	if (err != 0)
+		fmt_snprintf(why, LIFE_WHY, "%s: cpuid: '%s' is not the name of a CPUID feature", vm->config.name,
+			     unknown);
+	return err;
 }
 
-int platform_create(struct vmm_host *host, struct vm *vm)
+int platform_create(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 {
 	int err;
 
@@ -180,12 +186,15 @@ int platform_create(struct vmm_host *host, struct vm *vm)
 	if (vm->platform == NULL)
 		return ERR_NOMEM;
 	vm->platform->vm = vm;
-	err = make_cpuid(host, vm);
+	err = make_cpuid(host, vm, why);
 	if (err == 0)
 		err = make_apic_pages(host, vm);
 	if (err == 0) {
 		wire_parts(host, vm);
 		err = register_parts(vm);
+		if (err != 0)
+			fmt_snprintf(why, LIFE_WHY, "%s: the board's parts do not fit together: %s", vm->config.name,
+				     err_str(err));
 	}
 	if (err != 0)
 		platform_destroy(host, vm);

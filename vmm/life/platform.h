@@ -6,6 +6,7 @@
 #include "vmm/core/vm.h"
 #include "vmm/life/console.h"
 #include "vmm/life/host.h"
+#include "vmm/life/life.h"
 #include "vmm/load/load.h"
 
 #define PLATFORM_MAX_RANGES 4u
@@ -24,8 +25,8 @@ size_t platform_ram_ranges(uint64_t memory, struct guest_range ranges[PLATFORM_M
 unsigned platform_memory_map(const struct vm *vm, struct guest_map_entry map[PLATFORM_MAX_MAP]);
 
 /* Make all parts, wire them, put them on the buses; one local APIC per vCPU. Returns 0 or an error with nothing left
- * behind. */
-MUST_CHECK int platform_create(struct vmm_host *host, struct vm *vm);
+ * behind; why then says what is wrong, unless it is ERR_NOMEM. */
+MUST_CHECK int platform_create(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY]);
 void platform_destroy(struct vmm_host *host, struct vm *vm);
 
 /* Every part to its power-on state, and what firmware would have set up. */
