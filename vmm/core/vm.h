@@ -52,7 +52,9 @@ struct vm {
 	uint32_t debug_exit_code;  /* written to isa-debug-exit */
 	char crash[VM_CRASH_TEXT]; /* why, in words; empty unless crashed */
 	unsigned crashed_vcpu;
-	uint64_t restarts;
+	uint64_t restarts; /* by itself: the guest's resets, and what `restart` in the configuration says */
+	uint64_t crashes;
+	unsigned quick_ends; /* ends in a row, each within a second of its start */
 	unsigned next_vcpu; /* whose turn it is, round robin */
 };
 

@@ -9,13 +9,15 @@
 #include "vmm/life/platform.h"
 #include "vmm/life/transitions.h"
 
+#define QUICK_ENDS_MAX 5u
+
 int life_refuse(const struct vm *vm, const char *step, char why[LIFE_WHY])
 {
 	fmt_snprintf(why, LIFE_WHY, "%s is %s: it cannot %s", vm->config.name, vm_state_name(vm->state), step);
 	return ERR_STATE;
 }
 
-int vm_start(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
+static int start(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 {
 	enum vm_state next;
 
@@ -32,6 +34,15 @@ int vm_start(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 	vm->state = next;
 	log_info("%s: started", vm->config.name);
 	return 0;
+}
+
+int vm_start(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
+{
+	int err = start(host, vm, why);
+
+	if (err == 0)
+		vm->quick_ends = 0;
+	return err;
 }
 
 int vm_pause(struct vm *vm, char why[LIFE_WHY])
@@ -65,7 +76,9 @@ int vm_reset(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 		return life_refuse(vm, "reset", why);
 	vm->state = VM_STOPPED;
 	err = vm_start(host, vm, why);
-	if (err != 0 && before != VM_CRASHED)
+	if (err != 0 && before == VM_CRASHED)
+		vm->state = VM_CRASHED;
+	else if (err != 0)
 		log_error("%s: reset failed, the VM is stopped: %s", vm->config.name, why);
 	return err;
 }
@@ -85,8 +98,21 @@ static void restart(struct vmm_host *host, struct vm *vm)
 	char why[LIFE_WHY];
 
 	vm->restarts++;
-	if (vm_start(host, vm, why) != 0)
+	if (start(host, vm, why) != 0)
 		log_error("%s", why);
+}
+
+/* By the configuration. A VM that ends as soon as it is started would do nothing but fill the log. */
+static void restart_if_worth(struct vmm_host *host, struct vm *vm)
+{
+	if (vclock_now(&vm->clock) >= vm->clock.hz)
+		vm->quick_ends = 0;
+	else if (++vm->quick_ends >= QUICK_ENDS_MAX) {
+		log_error("%s: ended %u times within a second of its start: it is not started again", vm->config.name,
+			  vm->quick_ends);
+		return;
+	}
+	restart(host, vm);
 }
 
 static void log_line(void *ctx, const char *text)
@@ -98,16 +124,18 @@ static void log_line(void *ctx, const char *text)
 static void ended_crashed(struct vmm_host *host, struct vm *vm)
 {
 	vm->state = VM_CRASHED;
+	vm->crashes++;
 	log_error("%s: CRASHED: %s", vm->config.name, vm->crash);
 	vm_postmortem(vm, vm->vcpus[vm->crashed_vcpu], log_line, NULL);
 	if (vm->config.restart != RESTART_NO)
-		restart(host, vm);
+		restart_if_worth(host, vm);
 }
 
 void vm_ended(struct vmm_host *host, struct vm *vm, bool crashed)
 {
 	enum vm_request request = vm->request;
 
+	vm->paused_at = vclock_now(&vm->clock);
 	if (crashed) {
 		ended_crashed(host, vm);
 		return;
@@ -127,5 +155,5 @@ void vm_ended(struct vmm_host *host, struct vm *vm, bool crashed)
 		break;
 	}
 	if (vm->config.restart == RESTART_ALWAYS)
-		restart(host, vm);
+		restart_if_worth(host, vm);
 }
