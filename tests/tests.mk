@@ -59,3 +59,5 @@ fuzz-build: $(FUZZ_BINS)
 -include $(FUZZ_OBJS:.o=.d)
 
 .PHONY: unit unit-build fuzz-build
+
+include tests/targets.mk
