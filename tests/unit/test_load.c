@@ -21,7 +21,7 @@ static void test_flat_real(void **state)
 	assert_int_equal(fx_start.ds, 0x1234);
 	assert_int_equal(fx_start.rip, 5);
 	fx_req.load_address = 0x9f000;
-	fx_fails(bytes, sizeof(bytes), ERR_RANGE, "kernel: 4.8 KiB at 0x9f000 is not all inside the guest's memory");
+	fx_fails(bytes, sizeof(bytes), ERR_RANGE, "kernel: 4.9 KiB at 0x9f000 is not all inside the guest's memory");
 }
 
 static void test_flat_protected(void **state)
