@@ -17,7 +17,8 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-pr
 CFLAGS := -std=c11 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 	-fstack-protector-strong -mstack-protector-guard=global -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
 	-fno-strict-aliasing -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. $(WARNINGS) -I. -I$(BUILD)/gen
-ASFLAGS := -f elf64 -g -F dwarf -I./ -w+all -Werror
+# No -g: NASM would write the absolute path of each source into the image, and two builds would differ.
+ASFLAGS := -f elf64 -I./ -w+all -Werror
 LDFLAGS := -nostdlib -static -no-pie -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments \
 	-Wl,-z,noexecstack
 
