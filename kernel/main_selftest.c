@@ -71,9 +71,9 @@ static void test_stack_smash(void)
 
 static void test_divide(void)
 {
-	volatile unsigned zero = 0;
+	volatile unsigned seven = 7, zero = 0;
 
-	log_info("%u", 1 / zero);
+	log_info("%u", seven / zero);
 }
 
 static const char *verdict(int err)
