@@ -12,8 +12,25 @@ struct vlapic;
 struct vcpu_hw;
 
 /* Hardware numbers of the general registers, as instructions encode them. */
-enum gpr { GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI, GPR_R8, GPR_R9, GPR_R10, GPR_R11,
-	   GPR_R12, GPR_R13, GPR_R14, GPR_R15, GPR_COUNT };
+enum gpr {
+	GPR_RAX,
+	GPR_RCX,
+	GPR_RDX,
+	GPR_RBX,
+	GPR_RSP,
+	GPR_RBP,
+	GPR_RSI,
+	GPR_RDI,
+	GPR_R8,
+	GPR_R9,
+	GPR_R10,
+	GPR_R11,
+	GPR_R12,
+	GPR_R13,
+	GPR_R14,
+	GPR_R15,
+	GPR_COUNT
+};
 
 enum vcpu_state {
 	VCPU_RUNNABLE,
@@ -36,19 +53,19 @@ struct vcpu {
 	uint64_t gpr[GPR_COUNT]; /* at offset 0: enter.asm knows; the RSP slot is used only through vcpu_gpr() */
 	struct vcpu_hw *hw;      /* the backend's part */
 	struct vm *vm;
-	unsigned index;          /* 0 .. vm->vcpu_count - 1 */
-	uint32_t requests;       /* enum vcpu_request; atomic */
+	unsigned index;    /* 0 .. vm->vcpu_count - 1 */
+	uint32_t requests; /* enum vcpu_request; atomic */
 	enum vcpu_state state;
-	struct event inject;      /* goes in at the next entry: a fault for the guest, or one that an exit cut off */
+	struct event inject; /* goes in at the next entry: a fault for the guest, or one that an exit cut off */
 	bool nmi_pending;
 	uint8_t sipi_vector;
 	struct vlapic *lapic;
-	int64_t tsc_offset;      /* guest TSC = host TSC + offset; the VM's clock plus this vCPU's TSC_ADJUST */
-	uint64_t tsc_adjust;     /* IA32_TSC_ADJUST */
+	int64_t tsc_offset;  /* guest TSC = host TSC + offset; the VM's clock plus this vCPU's TSC_ADJUST */
+	uint64_t tsc_adjust; /* IA32_TSC_ADJUST */
 	uint64_t exit_counts[EXIT_REASON_COUNT];
 	uint64_t unknown_exits;
 	uint64_t injected_interrupts;
-	uint64_t guest_ticks;    /* host TSC ticks spent in the guest, exits included */
+	uint64_t guest_ticks;                    /* host TSC ticks spent in the guest, exits included */
 	uint64_t msr_misc_enable, msr_spec_ctrl; /* emulated MSR values of this vCPU */
 	uint64_t msr_mtrr_def_type, msr_mtrr_fixed[11], msr_mtrr_var[16], msr_mcg_status;
 	struct exit_ring ring;

@@ -55,7 +55,7 @@ struct vm {
 	uint64_t restarts; /* by itself: the guest's resets, and what `restart` in the configuration says */
 	uint64_t crashes;
 	unsigned quick_ends; /* ends in a row, each within a second of its start */
-	unsigned next_vcpu; /* whose turn it is, round robin */
+	unsigned next_vcpu;  /* whose turn it is, round robin */
 };
 
 /* Note why the VM cannot go on, in words; the first reason stays. Returns VERDICT_CRASH's meaning to the caller's return. */

@@ -3,7 +3,7 @@
 
 #include "kernel/lib/compiler.h"
 
-#define VM_NAME_MAX 32u     /* with the terminator */
+#define VM_NAME_MAX 32u /* with the terminator */
 #define VM_FILE_MAX 64u
 #define VM_CMDLINE_MAX 1024u
 #define VM_MAX_MODULES 8u
@@ -27,7 +27,7 @@ struct vm_config {
 	uint64_t memory; /* bytes, multiple of 4 KiB */
 	unsigned cpus;
 	bool autostart;
-	bool debug_exit;  /* isa-debug-exit at 0xf4 */
+	bool debug_exit; /* isa-debug-exit at 0xf4 */
 	bool stray_stops; /* `unmapped = stop` (the default): an access to an address that is neither RAM nor the platform's
 			     stops the VM; `unmapped = ones`: it reads all ones and writes go nowhere */
 	enum vm_restart restart;

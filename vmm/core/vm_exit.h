@@ -89,7 +89,7 @@ enum event_type {
 struct event {
 	bool valid;
 	uint8_t vector;
-	uint8_t type;      /* enum event_type */
+	uint8_t type; /* enum event_type */
 	bool has_error;
 	uint32_t error;
 	uint32_t insn_len; /* for the software kinds: length of the instruction that made it */
@@ -100,12 +100,13 @@ enum cr_operation { CR_MOV_TO, CR_MOV_FROM, CR_CLTS, CR_LMSW };
 enum vcpu_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_GDTR, SEG_IDTR };
 
 struct vm_exit {
-	uint32_t reason; /* enum exit_reason; a number >= EXIT_REASON_COUNT is an unknown one */
+	uint32_t reason;   /* enum exit_reason; a number >= EXIT_REASON_COUNT is an unknown one */
 	uint32_t insn_len; /* bytes; for exits caused by an instruction */
-	uint64_t qualification; /* as the processor gave it: for the recorder and for messages, handlers do not pick it apart */
+	uint64_t
+		qualification; /* as the processor gave it: for the recorder and for messages, handlers do not pick it apart */
 	uint64_t rip;
-	uint64_t value; /* the one value that matters: port, MSR, CPUID leaf, guest-physical address */
-	uint64_t tsc;   /* host TSC right after the exit */
+	uint64_t value;         /* the one value that matters: port, MSR, CPUID leaf, guest-physical address */
+	uint64_t tsc;           /* host TSC right after the exit */
 	struct event vectoring; /* the event whose delivery this exit cut off; must be delivered again */
 	union {
 		struct event event; /* EXCEPTION_NMI, EXTERNAL_INTERRUPT */
@@ -126,15 +127,15 @@ struct vm_exit {
 			bool read, write, fetch;
 			bool walk; /* the access was to the guest's own page tables, not to its operand */
 			bool readable, writable, executable; /* what the second-level entry allowed */
-		} mem; /* EPT_VIOLATION, EPT_MISCONFIG */
+		} mem;                                       /* EPT_VIOLATION, EPT_MISCONFIG */
 		struct {
 			uint16_t offset; /* into the APIC page */
 			bool write, fetch;
 		} apic; /* APIC_ACCESS, APIC_WRITE */
 		struct {
-			uint8_t cr;  /* 0, 3, 4, 8 */
-			uint8_t op;  /* enum cr_operation */
-			uint8_t gpr; /* hardware number of the register */
+			uint8_t cr;   /* 0, 3, 4, 8 */
+			uint8_t op;   /* enum cr_operation */
+			uint8_t gpr;  /* hardware number of the register */
 			uint16_t msw; /* LMSW source */
 		} cr;
 		struct {
