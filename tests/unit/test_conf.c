@@ -43,8 +43,11 @@ static void good(const char *text, unsigned expected)
 
 static void bad(const char *text, int err, const char *words)
 {
+	static const char file[] = "avatar.conf, ";
 	int got = parse(text);
 
+	assert_memory_equal(why, file, sizeof(file) - 1);
+	memmove(why, why + sizeof(file) - 1, strlen(why) - sizeof(file) + 2);
 	if (got != err || strcmp(why, words) != 0)
 		fail_msg("for \"%s\"\nexpected %d \"%s\"\ngot      %d \"%s\"", text, err, words, got, why);
 }

@@ -31,13 +31,13 @@ struct conf_reader {
 
 static int fail(struct conf_reader *r, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* "line 7, [vm linux]: ..." */
+/* "avatar.conf, line 7, [vm linux]: ..." */
 static int fail(struct conf_reader *r, int err, const char *fmt, ...)
 {
 	size_t len = 0;
 	va_list args;
 
-	fmt_append(r->why, r->why_size, &len, "line %u", r->line);
+	fmt_append(r->why, r->why_size, &len, "avatar.conf, line %u", r->line);
 	if (r->vm)
 		fmt_append(r->why, r->why_size, &len, ", [vm %s]", r->vm->name);
 	fmt_append(r->why, r->why_size, &len, ": ");
