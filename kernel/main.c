@@ -32,6 +32,18 @@ static void read_loader(struct machine *m, uint64_t info_hpa)
 		log_error("boot line: loglevel=%s is none of error, warn, info, debug", level);
 }
 
+/* A word that nobody knows was meant to do something: say that it does not. */
+static void check_words(const struct bootline *bl)
+{
+	static const char *const words[] = {"loglevel", "console",       "run", "selftest",
+					    "nox2apic", "notscdeadline", NULL};
+
+	for (size_t i = 0; i < bl->count; i++) {
+		if (bootline_unknown(bl, words, i) == i && bootline_unknown(bl, vmx_option_words, i) == i)
+			log_error("boot line: unknown word '%s'", bl->words[i].key);
+	}
+}
+
 /* Entered by boot/entry.asm on the boot stack, with the first page tables, IF = 0. */
 void kernel_entry(uint32_t magic, uint64_t info_hpa, uint64_t load_hpa)
 {
@@ -58,6 +70,7 @@ void kernel_entry(uint32_t magic, uint64_t info_hpa, uint64_t load_hpa)
 	boot_serial_irq(m);
 	boot_selftest(m);
 	boot_vmx(m);
+	check_words(&m->bootline);
 	boot_guests(m);
 	boot_run(m);
 }

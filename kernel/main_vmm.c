@@ -44,6 +44,19 @@ static uint64_t free_bytes(void)
 	return page_alloc_free_bytes(&the_machine->pages);
 }
 
+/* selftest=doctor: what the checker of VM entries says, against what the processor does. */
+static void examine_doctor(const struct machine *m)
+{
+	const char *name = bootline_value(&m->bootline, "selftest");
+	int result;
+
+	if (name == NULL || !str_eq(name, "doctor"))
+		return;
+	result = vmx_doctor_selftest(log_line, NULL);
+	if (result < 0)
+		log_error("selftest: doctor: %s", err_str(result));
+}
+
 void boot_vmx(struct machine *m)
 {
 	int err;
@@ -70,6 +83,8 @@ void boot_vmx(struct machine *m)
 	if (err != 0)
 		log_error("VT-x cannot be used: %s", err_str(err));
 	m->host.can_run = err == 0;
+	if (err == 0)
+		examine_doctor(m);
 }
 
 static void add_images(struct machine *m)
