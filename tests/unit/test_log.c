@@ -1,0 +1,174 @@
+/* The log: what a line looks like, who gets it, and what the ring keeps. */
+#include "kernel/lib/errors.h"
+#include "kernel/lib/string.h"
+#include "kernel/log.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+struct capture {
+	char text[1024];
+	size_t len;
+	unsigned writes;
+};
+
+static void capture_write(void *ctx, const char *text, size_t len)
+{
+	struct capture *c = ctx;
+
+	if (len > sizeof(c->text) - 1 - c->len)
+		len = sizeof(c->text) - 1 - c->len;
+	memcpy(c->text + c->len, text, len);
+	c->len += len;
+	c->text[c->len] = '\0';
+	c->writes++;
+}
+
+static uint64_t ticks;
+
+static uint64_t read_ticks(void)
+{
+	return ticks;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	ticks = 1000;
+	log_set_clock(read_ticks, 1000, 2000000000);
+	log_set_level(LOG_DEBUG);
+	return 0;
+}
+
+static void a_line_is_stamped_and_marked(void **state)
+{
+	struct capture c = {0};
+	struct log_sink sink = {.write = capture_write, .ctx = &c, .level = LOG_DEBUG};
+
+	(void)state;
+	log_add_sink(&sink);
+	log_info("ready %d", 7);
+	assert_string_equal(c.text, "[     0.000000] ready 7\n");
+	c.len = 0;
+	ticks = 1000 + 2 * 2000000000ull + 3000;
+	log_error("bad");
+	assert_string_equal(c.text, "[     2.000001] error: bad\n");
+	c.len = 0;
+	ticks = 1000 + 1234567 * 2000000000ull;
+	log_warn("odd");
+	assert_string_equal(c.text, "[1234567.000000] warning: odd\n");
+	c.len = 0;
+	log_debug("%s", "");
+	assert_string_equal(c.text, "[1234567.000000] debug: \n");
+	assert_int_equal(c.writes, 4);
+	log_remove_sink(&sink);
+	log_info("unheard");
+	assert_int_equal(c.writes, 4);
+}
+
+static void each_sink_has_its_level(void **state)
+{
+	struct capture all = {0}, few = {0};
+	struct log_sink debug = {.write = capture_write, .ctx = &all, .level = LOG_DEBUG};
+	struct log_sink warn = {.write = capture_write, .ctx = &few, .level = LOG_WARN};
+
+	(void)state;
+	log_add_sink(&debug);
+	log_add_sink(&warn);
+	log_error("a");
+	log_warn("b");
+	log_info("c");
+	log_debug("d");
+	assert_int_equal(all.writes, 4);
+	assert_int_equal(few.writes, 2);
+	log_to_sinks("to all", 6);
+	assert_int_equal(few.writes, 3);
+	assert_non_null(strstr(few.text, "to all"));
+	log_remove_sink(&debug); /* the one that is not first in the list */
+	log_error("e");
+	assert_int_equal(all.writes, 5);
+	assert_int_equal(few.writes, 4);
+	log_remove_sink(&warn);
+	log_remove_sink(&warn); /* harmless */
+}
+
+static void below_the_level_nothing_is_kept(void **state)
+{
+	size_t before;
+
+	(void)state;
+	log_set_level(LOG_WARN);
+	before = log_bytes();
+	log_info("forgotten");
+	log_debug("forgotten");
+	assert_int_equal(log_bytes(), before);
+	log_warn("kept");
+	assert_true(log_bytes() > before);
+}
+
+static void a_line_that_is_too_long_ends_whole(void **state)
+{
+	struct capture c = {0};
+	struct log_sink sink = {.write = capture_write, .ctx = &c, .level = LOG_DEBUG};
+	char text[600];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	log_add_sink(&sink);
+	log_info("%s", text);
+	log_remove_sink(&sink);
+	assert_int_equal(c.writes, 1);
+	assert_int_equal(c.text[c.len - 1], '\n');
+	assert_int_equal(c.text[c.len - 2], 'x');
+	assert_true(c.len > 200 && c.len <= 320);
+}
+
+static void the_ring_keeps_the_newest(void **state)
+{
+	static char text[LOG_RING_BYTES + 1];
+	size_t len;
+
+	(void)state;
+	for (unsigned i = 0; i < 5000; i++)
+		log_info("line %u of many", i);
+	assert_int_equal(log_bytes(), LOG_RING_BYTES);
+	len = log_read(0, text, LOG_RING_BYTES);
+	assert_int_equal(len, LOG_RING_BYTES);
+	text[len] = '\0';
+	assert_string_equal(text + len - strlen("line 4999 of many\n"), "line 4999 of many\n");
+	assert_null(strstr(text, "line 17 of many"));
+	assert_int_equal(log_read(LOG_RING_BYTES - 5, text, 100), 5);
+	assert_memory_equal(text, "many\n", 5);
+	assert_int_equal(log_read(LOG_RING_BYTES, text, 100), 0);
+	assert_int_equal(log_read(SIZE_MAX, text, 100), 0);
+}
+
+static void levels_have_names(void **state)
+{
+	enum log_level level;
+
+	(void)state;
+	assert_int_equal(log_level_parse("debug", &level), 0);
+	assert_int_equal(level, LOG_DEBUG);
+	assert_int_equal(log_level_parse("error", &level), 0);
+	assert_int_equal(level, LOG_ERROR);
+	assert_int_equal(log_level_parse("Error", &level), ERR_INVAL);
+	assert_int_equal(log_level_parse("", &level), ERR_INVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_line_is_stamped_and_marked, setup),
+		cmocka_unit_test_setup(each_sink_has_its_level, setup),
+		cmocka_unit_test_setup(below_the_level_nothing_is_kept, setup),
+		cmocka_unit_test_setup(a_line_that_is_too_long_ends_whole, setup),
+		cmocka_unit_test_setup(the_ring_keeps_the_newest, setup),
+		cmocka_unit_test(levels_have_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
