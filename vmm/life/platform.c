@@ -3,6 +3,7 @@
 
 #include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
+#include "kernel/lib/format.h"
 #include "kernel/log.h"
 #include "vmm/core/cpuid_policy.h"
 #include "vmm/core/vcpu_hw.h"
@@ -51,11 +52,14 @@ static void uart_feed(void *ctx)
 		ring_drop(&b->console.input, 1);
 }
 
-void vm_console_poll(struct vm *vm)
+bool vm_console_poll(struct vm *vm)
 {
+	struct vuart *uart = &vm->platform->uart;
+
 	uart_feed(vm->platform);
-	if (vuart_tx_waiting(&vm->platform->uart))
-		vuart_tx_resume(&vm->platform->uart);
+	if (vuart_tx_waiting(uart))
+		vuart_tx_resume(uart);
+	return !vuart_tx_waiting(uart);
 }
 
 struct console *vm_console(struct vm *vm)
@@ -91,6 +95,8 @@ static void wire_parts(struct vmm_host *host, struct vm *vm)
 	vuart_init(&b->uart, &uart);
 	vpit_init(&b->pit, &vm->clock, &timer);
 	vrtc_init(&b->rtc, &vm->clock, &rtc, (int64_t)host->wall_seconds());
+	vrtc_set_memory(&b->rtc, vm->config.memory < PLATFORM_PCI_HOLE ? vm->config.memory : PLATFORM_PCI_HOLE,
+			vm->config.memory < PLATFORM_PCI_HOLE ? 0 : vm->config.memory - PLATFORM_PCI_HOLE);
 	vi8042_init(&b->i8042, &i8042);
 	vacpi_pm_init(&b->pm, &pm);
 	vreset_init(&b->reset, ask_reset_kind, vm);

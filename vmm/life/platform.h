@@ -7,6 +7,7 @@
 #include "vmm/life/console.h"
 #include "vmm/life/host.h"
 #include "vmm/life/life.h"
+#include "vmm/life/life.h"
 #include "vmm/load/load.h"
 
 #define PLATFORM_MAX_RANGES 4u
@@ -42,5 +43,6 @@ const struct irq_source *vcpu_irq_source(const struct vcpu *v);
 
 struct console *vm_console(struct vm *vm);
 
-/* Move what is typed into the guest's UART, and what the UART holds out of it. Call when either side may have room. */
-void vm_console_poll(struct vm *vm);
+/* Move what is typed into the guest's UART, and what the UART holds out of it. Call when either side may have room. Returns
+ * true when all that the guest has sent is out. */
+bool vm_console_poll(struct vm *vm);
