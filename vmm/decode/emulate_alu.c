@@ -7,11 +7,6 @@ static uint64_t sign_bit(unsigned bytes)
 	return BIT64(8 * bytes - 1);
 }
 
-uint64_t alu_cut(uint64_t value, unsigned bytes)
-{
-	return bytes == 8 ? value : value & (BIT64(8 * bytes) - 1);
-}
-
 /* PF speaks of the lowest byte only: set when it has an even number of ones. */
 static uint64_t flags_of_result(uint64_t result, unsigned bytes)
 {

@@ -14,7 +14,11 @@
 #define RFLAGS_OF BIT64(11)
 #define RFLAGS_STATUS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 
-uint64_t alu_cut(uint64_t value, unsigned bytes);
+static inline uint64_t alu_cut(uint64_t value, unsigned bytes)
+{
+	return bytes == 8 ? value : value & (BIT64(8 * bytes) - 1);
+}
+
 uint64_t alu_binary(enum insn_op op, unsigned bytes, uint64_t a, uint64_t b, uint64_t *rflags);
 uint64_t alu_unary(enum insn_op op, unsigned bytes, uint64_t a, uint64_t *rflags);
 uint64_t alu_bit(enum insn_op op, unsigned bit, uint64_t a, uint64_t *rflags);
