@@ -13,7 +13,7 @@
 #include "kernel/log.h"
 #include "kernel/symbols.h"
 
-#define BACKTRACE_DEPTH 14u  /* all of it fits on a screen of 25 lines */
+#define BACKTRACE_DEPTH 12u  /* all of it fits on a screen of 25 lines */
 #define LAST_LOG_BYTES 1200u /* a dozen lines */
 #define LINE_BYTES 160u
 
