@@ -58,7 +58,7 @@ void kernel_entry(uint32_t magic, uint64_t info_hpa, uint64_t load_hpa)
 	panic_init();
 	early_console_init();
 	log_add_sink(&early_sink);
-	log_info("AvatarVt-x");
+	log_info("AvatarVt-x " AVATAR_VERSION ", image at 0x%llx", (unsigned long long)load_hpa);
 	read_loader(m, info_hpa);
 	boot_memory(m);
 	boot_screen(m);
