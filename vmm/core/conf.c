@@ -271,6 +271,11 @@ bool conf_key_repeats(int key)
 	return keys[key].repeats;
 }
 
+const char *conf_key_name(unsigned i)
+{
+	return i < ARRAY_LEN(keys) ? keys[i].name : NULL;
+}
+
 /* Fill in what holds when the conf says nothing. */
 void conf_defaults(struct vm_config *c)
 {

@@ -19,6 +19,9 @@ void conf_defaults(struct vm_config *c);
 /* One key. value: as in the conf, without quotes and comment. why: "memory = 12: ..." */
 MUST_CHECK int conf_set(struct vm_config *c, const char *key, const char *value, char *why, size_t why_size);
 
+/* The name of key i, or NULL behind the last one. */
+const char *conf_key_name(unsigned i);
+
 /* What must be there, and must fit together. */
 MUST_CHECK int conf_check(const struct vm_config *c, char *why, size_t why_size);
 
