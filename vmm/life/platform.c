@@ -3,7 +3,6 @@
 
 #include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
-#include "kernel/lib/format.h"
 #include "kernel/log.h"
 #include "vmm/core/cpuid_policy.h"
 #include "vmm/core/vcpu_hw.h"

@@ -7,7 +7,6 @@
 #include "vmm/life/console.h"
 #include "vmm/life/host.h"
 #include "vmm/life/life.h"
-#include "vmm/life/life.h"
 #include "vmm/load/load.h"
 
 #define PLATFORM_MAX_RANGES 4u
