@@ -152,6 +152,46 @@ static void test_completion(void **state)
 	assert_null(strstr(screen, "list"));
 }
 
+static void test_utf8(void **state)
+{
+	struct line_editor e;
+
+	(void)state;
+	expect("h\xc3\xbcx\x7f\x7fi", "hi"); /* backspace takes the whole of it */
+	expect("\xe2\x82\xac"
+	       "1\x1b[D\x1b[Da\x1b[Cb",
+	       "a\xe2\x82\xac"
+	       "b1"); /* left, left, right */
+	expect("\xf0\x9f\x98\x80"
+	       "b\x01\x1b[3~",
+	       "b"); /* Delete */
+	expect("\xc3\xa4\xc3\xb6\x1b[D\xc3\xbc", "\xc3\xa4\xc3\xbc\xc3\xb6");
+	begin(&e);
+	type(&e, "\xc3\xa4\xc3\xb6\xc3\xbc\x1b[D");
+	assert_non_null(strstr(screen, "\x1b[1D")); /* one column, not two bytes */
+	expect("\x80\x80\x7f\x7f\x7f", "");         /* not UTF-8 at all: no harm done */
+}
+
+static void keys_complete(void *ctx, const char *line, const char *prefix, void (*add)(void *ctx2, const char *word),
+			  void *ctx2)
+{
+	(void)ctx;
+	(void)line;
+	(void)prefix;
+	add(ctx2, "kernel=");
+}
+
+static void test_completion_goes_on_behind_an_equals_sign(void **state)
+{
+	struct line_editor e;
+
+	(void)state;
+	line_edit_init(&e, &term, "> ", keys_complete, NULL);
+	line_edit_begin(&e);
+	type(&e, "ke\t");
+	assert_string_equal(e.text, "kernel=");
+}
+
 static void test_full_line(void **state)
 {
 	struct line_editor e;
@@ -185,6 +225,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_editing_keys), cmocka_unit_test(test_line_ends),
 		cmocka_unit_test(test_history),      cmocka_unit_test(test_completion),
+		cmocka_unit_test(test_utf8),         cmocka_unit_test(test_completion_goes_on_behind_an_equals_sign),
 		cmocka_unit_test(test_full_line),    cmocka_unit_test(test_echo_is_one_byte),
 	};
 

@@ -52,8 +52,19 @@ static void test_script(void **state)
 	assert_int_equal(words_next_command(script, &at, out, sizeof(out)), 0);
 	assert_int_equal(words_next_command(script, &at, out, sizeof(out)), 0);
 	at = 0;
-	assert_int_equal(words_next_command("abcdefgh", &at, out, 4), 3);
+	assert_int_equal(words_next_command("abcdefgh", &at, out, 4), 8); /* too long: cut, and said so */
 	assert_string_equal(out, "abc");
+	at = 0;
+	script = "echo \\\"a;echo b\\;c; echo \"d\\\";e\"";
+	words_next_command(script, &at, out, sizeof(out));
+	assert_string_equal(out, "echo \\\"a"); /* a quote behind a backslash opens nothing */
+	words_next_command(script, &at, out, sizeof(out));
+	assert_string_equal(out, "echo b\\;c");
+	words_next_command(script, &at, out, sizeof(out));
+	assert_string_equal(out, "echo \"d\\\";e\"");
+	at = 0;
+	words_next_command("x\\", &at, out, sizeof(out));
+	assert_string_equal(out, "x\\");
 }
 
 int main(void)

@@ -2,6 +2,7 @@
 #include "vmm/monitor/commands.h"
 
 #include "drivers/power.h"
+#include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/parse.h"
 #include "kernel/lib/string.h"
@@ -11,20 +12,19 @@
 
 static int help_one(struct monitor *m, const char *name)
 {
-	for (const struct command *c = monitor_commands; c->name != NULL; c++) {
-		if (!str_eq(c->name, name))
-			continue;
-		mon_printf(m, "%s%s%s: %s\n", c->name, c->args[0] == '\0' ? "" : " ", c->args, c->summary);
-		if (c->details[0] != '\0')
-			mon_printf(m, "%s\n", c->details);
-		return 0;
-	}
-	return mon_error(m, "no command '%s'; `help` lists them", name);
+	const struct command *c = monitor_command(name);
+
+	if (c == NULL)
+		return mon_error(m, "no command '%s'; `help` lists them", name);
+	mon_printf(m, "%s%s%s: %s\n", c->name, c->args[0] == '\0' ? "" : " ", c->args, c->summary);
+	if (c->details[0] != '\0')
+		mon_printf(m, "%s\n", c->details);
+	return 0;
 }
 
 int cmd_help(struct monitor *m, int argc, char **argv)
 {
-	char head[64];
+	char head[80];
 
 	if (argc == 2)
 		return help_one(m, argv[1]);
@@ -44,15 +44,14 @@ int cmd_echo(struct monitor *m, int argc, char **argv)
 	return 0;
 }
 
+/* The reply to it comes in the form it asks for. */
 int cmd_json(struct monitor *m, int argc, char **argv)
 {
 	(void)argc;
-	if (str_eq(argv[1], "on"))
-		m->json = true;
-	else if (str_eq(argv[1], "off"))
-		m->json = false;
-	else
+	if (!str_eq(argv[1], "on") && !str_eq(argv[1], "off"))
 		return mon_error(m, "'%s' is neither on nor off", argv[1]);
+	m->json = str_eq(argv[1], "on");
+	reply_begin(&m->reply, m->term, m->json ? "json on" : "json off", m->json);
 	return 0;
 }
 
@@ -64,24 +63,32 @@ int cmd_panic(struct monitor *m, int argc, char **argv)
 	panic("asked for by the operator");
 }
 
-/* The whole ring, or its last lines. */
-int cmd_dmesg(struct monitor *m, int argc, char **argv)
+/* Where the last `lines` lines of the log begin. */
+static size_t log_tail(size_t end, uint64_t lines)
 {
-	size_t end = log_bytes(), from = 0, lines = 0;
-	uint64_t want = UINT64_MAX;
-	char c[2] = "";
+	size_t from = end;
+	char c;
 
-	if (argc == 2 && parse_u64(argv[1], &want) != 0)
-		return mon_error(m, "'%s' is not a number of lines", argv[1]);
-	for (from = end; want != UINT64_MAX && from > 0; from--) {
-		(void)log_read(from - 1, c, 1);
-		if (c[0] == '\n' && lines++ == want)
+	for (uint64_t seen = 0; from > 0; from--) {
+		if (log_read(from - 1, &c, 1) == 1 && c == '\n' && seen++ == lines)
 			break;
 	}
-	if (want == UINT64_MAX)
-		from = 0;
-	for (; from < end && log_read(from, c, 1) == 1; from++)
-		mon_printf(m, "%s", c);
+	return from;
+}
+
+int cmd_dmesg(struct monitor *m, int argc, char **argv)
+{
+	size_t end = log_bytes(), from = 0, got;
+	char chunk[256];
+	uint64_t lines;
+
+	if (argc == 2) {
+		if (parse_u64(argv[1], &lines) != 0)
+			return mon_error(m, "'%s' is not a number of lines", argv[1]);
+		from = log_tail(end, lines);
+	}
+	for (; from < end && (got = log_read(from, chunk, sizeof(chunk))) > 0; from += got)
+		reply_text(&m->reply, chunk, got);
 	return 0;
 }
 
@@ -89,18 +96,19 @@ int cmd_dmesg(struct monitor *m, int argc, char **argv)
 int cmd_poweroff(struct monitor *m, int argc, char **argv)
 {
 	(void)argc;
-	(void)argv;
 	mon_printf(m, "switching the machine off\n");
+	mon_finish(m, argv[0]);
 	(void)uart_drain(m->machine->uart);
-	(void)power_off(m->machine->power);
-	return mon_error(m, "the machine cannot be switched off: %s", power_off_way(m->machine->power));
+	if (power_off(m->machine->power) == ERR_NOSUP)
+		return mon_error(m, "the machine gives no way to switch it off");
+	return mon_error(m, "the machine is still on, %s did nothing", power_off_way(m->machine->power));
 }
 
 int cmd_reboot(struct monitor *m, int argc, char **argv)
 {
 	(void)argc;
-	(void)argv;
 	mon_printf(m, "restarting the machine\n");
+	mon_finish(m, argv[0]);
 	(void)uart_drain(m->machine->uart);
 	(void)power_reset(m->machine->power);
 	return mon_error(m, "the machine does not restart: it has no working reset register");

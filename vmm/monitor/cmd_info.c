@@ -1,18 +1,35 @@
-/* `info`: the machine, its memory, what guests are given, one VM. */
+/* `info`: the machine, its memory, its boot modules. A VM is in info_vm.c, what guests are given in info_policy.c. */
 #include "vmm/monitor/commands.h"
 
-#include "arch/x86/insn.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
-#include "kernel/time.h"
-#include "vmm/core/cpuid_policy.h"
-#include "vmm/core/msr_policy.h"
-#include "vmm/life/transitions.h"
 #include "vmm/monitor/info.h"
 
-static void line(void *ctx, const char *text)
+static const char *processor(const struct monitor_machine *k)
 {
-	mon_printf(ctx, "%s\n", text);
+	return k->cpu->brand[0] != '\0' ? k->cpu->brand : k->cpu->vendor;
+}
+
+static const char *way_off(const struct monitor_machine *k)
+{
+	const char *way = power_off_way(k->power);
+
+	return way == NULL ? "none" : way;
+}
+
+static void machine_json(struct monitor *m)
+{
+	const struct monitor_machine *k = m->machine;
+	struct reply *r = &m->reply;
+
+	reply_string(r, "version", AVATAR_VERSION);
+	reply_string(r, "processor", processor(k));
+	reply_number(r, "tsc_hz", k->tsc->hz);
+	reply_number(r, "ram_bytes", k->memmap->ram_bytes);
+	reply_number(r, "free_bytes", page_alloc_free_bytes(k->pages));
+	reply_flag(r, "can_run_guests", m->host->can_run);
+	reply_number(r, "vms", m->host->vm_count);
+	reply_string(r, "power_off", way_off(k));
 }
 
 static void info_machine(struct monitor *m)
@@ -20,129 +37,173 @@ static void info_machine(struct monitor *m)
 	const struct monitor_machine *k = m->machine;
 	char a[FMT_QUANTITY_BYTES], b[FMT_QUANTITY_BYTES], text[128];
 
+	if (m->reply.json) {
+		machine_json(m);
+		return;
+	}
 	mon_printf(m, "AvatarVt-x %s\n", AVATAR_VERSION);
-	mon_printf(m, "processor: %s\n", k->cpu->brand[0] != '\0' ? k->cpu->brand : k->cpu->vendor);
+	mon_printf(m, "processor: %s\n", processor(k));
 	mon_printf(m, "time:      %s\n", tsc_describe(k->tsc, text, sizeof(text)));
 	mon_printf(m, "memory:    %s, %s free\n", fmt_size(a, k->memmap->ram_bytes),
 		   fmt_size(b, page_alloc_free_bytes(k->pages)));
 	mon_printf(m, "guests:    %s\n", m->host->can_run ? "can run" : "cannot run, see `info preflight`");
 	mon_printf(m, "VMs:       %u\n", m->host->vm_count);
-	mon_printf(m, "power-off: %s\n", power_off_way(k->power));
+	mon_printf(m, "power-off: %s\n", way_off(k));
+}
+
+/* --- memory --- */
+
+static uint64_t table_bytes(const struct vm *vm)
+{
+	return vm->slpt.table_count * PAGE_SIZE;
+}
+
+static void memory_json(struct monitor *m)
+{
+	const struct monitor_machine *k = m->machine;
+	struct reply *r = &m->reply;
+
+	reply_open(r, "memory", '{');
+	reply_number(r, "ram_bytes", k->memmap->ram_bytes);
+	reply_number(r, "usable_bytes", page_alloc_total_bytes(k->pages));
+	reply_number(r, "free_bytes", page_alloc_free_bytes(k->pages));
+	reply_number(r, "metadata_bytes", k->pages->meta_bytes);
+	reply_number(r, "heap_bytes", k->heap->bytes_used);
+	reply_number(r, "heap_objects", k->heap->objects);
+	reply_number(r, "heap_held_bytes", k->heap->pages_held * PAGE_SIZE);
+	reply_open(r, "vms", '[');
+	for (unsigned i = 0; i < m->host->vm_count; i++) {
+		const struct vm *vm = m->host->vms[i];
+
+		reply_open(r, NULL, '{');
+		reply_string(r, "name", vm->config.name);
+		reply_number(r, "ram_bytes", vm->mem.total_bytes);
+		reply_number(r, "table_bytes", table_bytes(vm));
+		reply_close(r, '}');
+	}
+	reply_close(r, ']');
+	reply_close(r, '}');
+}
+
+static void memory_line(struct monitor *m, const char *what, uint64_t bytes, const char *more)
+{
+	char size[FMT_QUANTITY_BYTES];
+
+	mon_printf(m, "%-20s %14llu  %s%s\n", what, (unsigned long long)bytes, fmt_size(size, bytes), more);
 }
 
 static void info_memory(struct monitor *m)
 {
 	const struct monitor_machine *k = m->machine;
-	char a[FMT_QUANTITY_BYTES];
+	char text[64], size[FMT_QUANTITY_BYTES];
 
-	mon_printf(m, "RAM            %12llu  %s\n", (unsigned long long)k->memmap->ram_bytes,
-		   fmt_size(a, k->memmap->ram_bytes));
-	mon_printf(m, "free           %12llu  %s\n", (unsigned long long)page_alloc_free_bytes(k->pages),
-		   fmt_size(a, page_alloc_free_bytes(k->pages)));
-	mon_printf(m, "page metadata  %12llu  %s\n", (unsigned long long)k->pages->meta_bytes,
-		   fmt_size(a, k->pages->meta_bytes));
-	mon_printf(m, "heap           %12llu  %s in %llu objects\n", (unsigned long long)k->heap->bytes_used,
-		   fmt_size(a, k->heap->bytes_used), (unsigned long long)k->heap->objects);
+	if (m->reply.json) {
+		memory_json(m);
+		return;
+	}
+	memory_line(m, "RAM", k->memmap->ram_bytes, "");
+	memory_line(m, "usable", page_alloc_total_bytes(k->pages), " without the image and the boot modules");
+	memory_line(m, "free", page_alloc_free_bytes(k->pages), "");
+	memory_line(m, "page metadata", k->pages->meta_bytes, "");
+	fmt_snprintf(text, sizeof(text), " in %llu objects", (unsigned long long)k->heap->objects);
+	memory_line(m, "heap", k->heap->bytes_used, text);
 	for (unsigned i = 0; i < m->host->vm_count; i++) {
 		const struct vm *vm = m->host->vms[i];
+		char name[VM_NAME_MAX + 4];
 
-		mon_printf(m, "VM %-12s%12llu  %s, second-level tables %s\n", vm->config.name,
-			   (unsigned long long)vm->mem.total_bytes, fmt_size(a, vm->mem.total_bytes),
-			   fmt_size((char[FMT_QUANTITY_BYTES]){0}, vm->slpt.table_count * PAGE_SIZE));
+		fmt_snprintf(name, sizeof(name), "VM %s", vm->config.name);
+		fmt_snprintf(text, sizeof(text), ", second-level tables %s", fmt_size(size, table_bytes(vm)));
+		memory_line(m, name, vm->mem.total_bytes, text);
 	}
 }
+
+/* --- boot modules --- */
 
 static void info_images(struct monitor *m)
 {
+	const struct image_store *s = &m->host->images;
 	char size[FMT_QUANTITY_BYTES];
 
-	if (m->host->images.count == 0)
+	if (m->reply.json) {
+		reply_open(&m->reply, "images", '[');
+		for (unsigned i = 0; i < s->count; i++) {
+			reply_open(&m->reply, NULL, '{');
+			reply_string(&m->reply, "name", s->images[i].name);
+			reply_number(&m->reply, "bytes", s->images[i].size);
+			reply_close(&m->reply, '}');
+		}
+		reply_close(&m->reply, ']');
+		return;
+	}
+	if (s->count == 0)
 		mon_printf(m, "no boot modules\n");
-	for (unsigned i = 0; i < m->host->images.count; i++) {
-		const struct image *image = &m->host->images.images[i];
+	for (unsigned i = 0; i < s->count; i++)
+		mon_printf(m, "%-24s %12llu  %s\n", s->images[i].name, (unsigned long long)s->images[i].size,
+			   fmt_size(size, s->images[i].size));
+}
 
-		mon_printf(m, "%-24s %12llu  %s\n", image->name, (unsigned long long)image->size,
-			   fmt_size(size, image->size));
+/* --- pre-flight --- */
+
+static void preflight_json(struct monitor *m)
+{
+	static const char *const needs[] = {
+		[PREFLIGHT_INFO] = "info", [PREFLIGHT_WANTED] = "wanted", [PREFLIGHT_REQUIRED] = "required"};
+	const struct preflight *p = m->machine->preflight;
+	struct reply *r = &m->reply;
+
+	reply_number(r, "missing", p->missing);
+	reply_open(r, "items", '[');
+	for (unsigned i = 0; i < p->count; i++) {
+		const struct preflight_item *item = &p->items[i];
+
+		reply_open(r, NULL, '{');
+		reply_string(r, "name", item->name);
+		reply_string(r, "need", needs[item->need]);
+		reply_flag(r, "found", item->found);
+		reply_string(r, "source", item->source);
+		reply_string(r, "text", item->text);
+		reply_close(r, '}');
 	}
+	reply_close(r, ']');
 }
 
-static void info_bus(struct monitor *m, const char *title, const struct bus *bus)
+static void preflight_line(void *ctx, const char *text)
 {
-	mon_printf(m, "%s:\n", title);
-	for (unsigned i = 0; i < bus->count; i++) {
-		const struct bus_range *r = &bus->ranges[i];
-
-		mon_printf(m, "  %8llx-%8llx  %-10s %llu reads, %llu writes\n", (unsigned long long)r->base,
-			   (unsigned long long)(r->base + r->len - 1), r->name, (unsigned long long)r->reads,
-			   (unsigned long long)r->writes);
-	}
-	mon_printf(m, "  nobody's: %llu reads, %llu writes\n", (unsigned long long)bus->unclaimed_reads,
-		   (unsigned long long)bus->unclaimed_writes);
+	mon_printf(ctx, "%s\n", text);
 }
 
-static void info_vm(struct monitor *m, struct vm *vm)
+static void info_preflight(struct monitor *m)
 {
-	char size[FMT_QUANTITY_BYTES], time[FMT_QUANTITY_BYTES];
-
-	mon_printf(m, "%s: %s, %u CPUs, %s, kernel %s\n", vm->config.name, vm_state_name(vm->state), vm->vcpu_count,
-		   fmt_size(size, vm->config.memory), vm->config.kernel);
-	if (vm->config.cmdline[0] != '\0')
-		mon_printf(m, "command line: %s\n", vm->config.cmdline);
-	mon_printf(m, "running for %s, restarts: %llu\n",
-		   fmt_duration(time, time_ns_from_ticks(vclock_now(&vm->clock), m->host->tsc_hz)),
-		   (unsigned long long)vm->restarts);
-	if (vm->crash[0] != '\0')
-		mon_printf(m, "crashed: %s\n", vm->crash);
-	info_bus(m, "ports", &vm->ports);
-	info_bus(m, "memory-mapped", &vm->mmio);
+	if (m->reply.json)
+		preflight_json(m);
+	else
+		preflight_print(m->machine->preflight, preflight_line, m);
 }
 
-static int info_cpuid(struct monitor *m)
-{
-	static const char *const names[] = {"eax", "ebx", "ecx", "edx"};
-	const struct cpuid_row *row;
-
-	mon_printf(m, "leaf     sub register passes   forces\n");
-	for (size_t i = 0; (row = cpuid_policy_row(i)) != NULL; i++)
-		mon_printf(m, "%08x %3d %-8s %08x %08x %s\n", row->leaf,
-			   row->subleaf == CPUID_EACH ? -1 : (int)row->subleaf, names[row->reg], row->pass, row->force,
-			   row->why);
-	return 0;
-}
-
-static int info_msr(struct monitor *m)
-{
-	static const char *const actions[] = {
-		[MSR_DENY] = "#GP",           [MSR_VALUE] = "fixed value",   [MSR_IGNORE] = "writes ignored",
-		[MSR_STORE] = "emulated",     [MSR_REGISTER] = "register",   [MSR_LAPIC] = "local APIC",
-		[MSR_TIME_STAMP] = "the TSC", [MSR_TIME_ADJUST] = "the TSC",
-	};
-	const struct msr_row *row;
-
-	for (size_t i = 0; (row = msr_policy_row(i)) != NULL; i++)
-		mon_printf(m, "%08x-%08x %-24s %-14s %s\n", row->first, row->last, row->name, actions[row->action],
-			   row->why);
-	mon_printf(m, "all others: #GP\n");
-	return 0;
-}
+const struct info_subject info_subjects[] = {
+	{"machine", info_machine},
+	{"preflight", info_preflight},
+	{"memory", info_memory},
+	{"images", info_images},
+	{"cpuid", info_cpuid},
+	{"msr", info_msr},
+	{NULL, NULL},
+};
 
 int cmd_info(struct monitor *m, int argc, char **argv)
 {
+	const char *what = argc == 1 ? "machine" : argv[1];
 	struct vm *vm;
 
-	if (argc == 1)
-		info_machine(m);
-	else if (str_eq(argv[1], "preflight"))
-		preflight_print(m->machine->preflight, line, m);
-	else if (str_eq(argv[1], "memory"))
-		info_memory(m);
-	else if (str_eq(argv[1], "images"))
-		info_images(m);
-	else if (str_eq(argv[1], "cpuid"))
-		return info_cpuid(m);
-	else if (str_eq(argv[1], "msr"))
-		return info_msr(m);
-	else if ((vm = mon_vm(m, argv[1])) != NULL)
-		info_vm(m, vm);
+	for (const struct info_subject *s = info_subjects; s->name != NULL; s++) {
+		if (str_eq(s->name, what)) {
+			s->show(m);
+			return 0;
+		}
+	}
+	vm = host_find(m->host, what);
+	if (vm == NULL)
+		return mon_error(m, "'%s' is neither a subject nor a VM; `help info` lists the subjects", what);
+	info_vm(m, vm);
 	return 0;
 }

@@ -98,26 +98,3 @@ int cmd_trace(struct monitor *m, int argc, char **argv)
 	inspect_trace(v, (unsigned)count, m->host->tsc_hz, &out);
 	return 0;
 }
-
-int cmd_stats(struct monitor *m, int argc, char **argv)
-{
-	struct vm *vm = mon_vm(m, argv[1]);
-
-	(void)argc;
-	if (vm == NULL)
-		return ERR_NOENT;
-	for (unsigned i = 0; i < vm->vcpu_count; i++) {
-		const struct vcpu *v = vm->vcpus[i];
-
-		mon_printf(m, "vcpu %u: %llu exits\n", i, (unsigned long long)v->ring.count);
-		for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++) {
-			if (v->exit_counts[reason] != 0)
-				mon_printf(m, "  %12llu  %s\n", (unsigned long long)v->exit_counts[reason],
-					   exit_reason_name(reason));
-		}
-	}
-	mon_printf(m, "unclaimed ports: %llu reads, %llu writes (last 0x%llx)\n",
-		   (unsigned long long)vm->ports.unclaimed_reads, (unsigned long long)vm->ports.unclaimed_writes,
-		   (unsigned long long)vm->ports.last_unclaimed);
-	return 0;
-}

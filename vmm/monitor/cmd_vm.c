@@ -15,12 +15,39 @@ static uint64_t vm_exits(const struct vm *vm)
 	return sum;
 }
 
+static void list_json(struct monitor *m)
+{
+	struct reply *r = &m->reply;
+
+	reply_open(r, "vms", '[');
+	for (unsigned i = 0; i < m->host->vm_count; i++) {
+		const struct vm *vm = m->host->vms[i];
+
+		reply_open(r, NULL, '{');
+		reply_number(r, "id", vm->id);
+		reply_string(r, "name", vm->config.name);
+		reply_string(r, "state", vm_state_name(vm->state));
+		reply_number(r, "cpus", vm->vcpu_count);
+		reply_number(r, "memory_bytes", vm->config.memory);
+		reply_number(r, "exits", vm_exits(vm));
+		reply_number(r, "restarts", vm->restarts);
+		reply_number(r, "crashes", vm->crashes);
+		reply_string(r, "crash", vm->crash);
+		reply_close(r, '}');
+	}
+	reply_close(r, ']');
+}
+
 int cmd_list(struct monitor *m, int argc, char **argv)
 {
 	char size[FMT_QUANTITY_BYTES];
 
 	(void)argc;
 	(void)argv;
+	if (m->reply.json) {
+		list_json(m);
+		return 0;
+	}
 	if (m->host->vm_count == 0) {
 		mon_printf(m, "no VMs\n");
 		return 0;
@@ -45,45 +72,69 @@ static int step_result(struct monitor *m, struct vm *vm, int err, const char *wh
 	return 0;
 }
 
-int cmd_create(struct monitor *m, int argc, char **argv)
+/* `like=OTHER` first, wherever it stands: all other keys change what it gave. Another VM's autostart is not a wish to start
+ * this one too. */
+static int config_begin(struct monitor *m, struct vm_config *config, int argc, char **argv)
 {
-	char why[LIFE_WHY];
-	struct vm_config *config = heap_alloc(m->host->heap, sizeof(*config));
-	struct vm *vm = NULL;
-	int err = 0;
-
-	if (config == NULL)
-		return mon_error(m, "no memory");
 	conf_defaults(config);
+	for (int i = 2; i < argc; i++) {
+		const struct vm *other;
+
+		if (!str_starts(argv[i], "like="))
+			continue;
+		other = mon_vm(m, argv[i] + strlen("like="));
+		if (other == NULL)
+			return ERR_NOENT;
+		*config = other->config;
+		config->autostart = false;
+	}
 	if (str_copy(config->name, argv[1], sizeof(config->name)) != 0)
-		err = mon_error(m, "a name has at most %u characters", VM_NAME_MAX - 1);
+		return mon_error(m, "a name has at most %u characters", VM_NAME_MAX - 1);
+	return 0;
+}
+
+static int config_read(struct monitor *m, struct vm_config *config, int argc, char **argv)
+{
+	char why[CONF_WHY_BYTES];
+	int err = config_begin(m, config, argc, argv);
+
 	for (int i = 2; err == 0 && i < argc; i++) {
 		char *value = strchr(argv[i], '=');
 
-		if (value == NULL) {
-			err = mon_error(m, "'%s' is not KEY=VALUE", argv[i]);
-			break;
-		}
+		if (value == NULL)
+			return mon_error(m, "'%s' is not KEY=VALUE", argv[i]);
 		*value++ = '\0';
-		if (str_eq(argv[i], "like")) {
-			struct vm *other = mon_vm(m, value);
-
-			if (other == NULL) {
-				err = ERR_NOENT;
-				break;
-			}
-			*config = other->config;
-			(void)str_copy(config->name, argv[1], sizeof(config->name));
-		} else if (conf_set(config, argv[i], value, why, sizeof(why)) != 0) {
-			err = mon_error(m, "%s", why);
-		}
+		if (!str_eq(argv[i], "like") && conf_set(config, argv[i], value, why, sizeof(why)) != 0)
+			return mon_error(m, "%s", why);
 	}
 	if (err == 0 && conf_check(config, why, sizeof(why)) != 0)
-		err = mon_error(m, "%s", why);
-	if (err == 0) {
-		err = vm_create(m->host, config, &vm, why);
-		err = err != 0 ? mon_error(m, "%s", why) : step_result(m, vm, 0, why);
-	}
+		return mon_error(m, "%s", why);
+	return err;
+}
+
+static int create(struct monitor *m, const struct vm_config *config)
+{
+	char why[LIFE_WHY] = "";
+	struct vm *vm = NULL;
+	int err = vm_create(m->host, config, &vm, why);
+
+	if (err != 0)
+		return mon_error(m, "%s", why);
+	if (config->autostart)
+		err = vm_start(m->host, vm, why);
+	return step_result(m, vm, err, why);
+}
+
+int cmd_create(struct monitor *m, int argc, char **argv)
+{
+	struct vm_config *config = heap_alloc(m->host->heap, sizeof(*config));
+	int err;
+
+	if (config == NULL)
+		return mon_error(m, "no memory");
+	err = config_read(m, config, argc, argv);
+	if (err == 0)
+		err = create(m, config);
 	heap_free(m->host->heap, config);
 	return err;
 }

@@ -22,3 +22,18 @@ struct monitor_machine {
 	struct uart *uart;
 	const struct power *power;
 };
+
+/* What `info` can be asked for, besides VMs: ends with a NULL name. */
+struct info_subject {
+	const char *name;
+	void (*show)(struct monitor *m);
+};
+
+extern const struct info_subject info_subjects[];
+
+/* info_policy.c */
+void info_cpuid(struct monitor *m);
+void info_msr(struct monitor *m);
+
+/* info_vm.c */
+void info_vm(struct monitor *m, struct vm *vm);

@@ -3,6 +3,7 @@
 
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
+#include "vmm/monitor/utf8.h"
 
 #define CTRL(c) ((c)-0x40)
 
@@ -18,16 +19,43 @@ void line_edit_hide(const struct line_editor *e)
 	put(e, "\r\x1b[K");
 }
 
+/* Where the character before `at`, or behind the one at `at`, begins. */
+static size_t char_before(const struct line_editor *e, size_t at)
+{
+	while (at > 0 && utf8_continues(e->text[--at]))
+		;
+	return at;
+}
+
+static size_t char_after(const struct line_editor *e, size_t at)
+{
+	if (at < e->len)
+		at++;
+	while (at < e->len && utf8_continues(e->text[at]))
+		at++;
+	return at;
+}
+
+static unsigned columns(const char *text, size_t len)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += !utf8_continues(text[i]);
+	return n;
+}
+
 void line_edit_show(const struct line_editor *e)
 {
+	unsigned back = columns(e->text + e->cursor, e->len - e->cursor);
 	char move[16];
 
 	put(e, "\r");
 	put(e, e->prompt);
 	terminal_write(e->term, e->text, e->len);
 	put(e, "\x1b[K");
-	if (e->cursor < e->len) {
-		fmt_snprintf(move, sizeof(move), "\x1b[%uD", (unsigned)(e->len - e->cursor));
+	if (back > 0) {
+		fmt_snprintf(move, sizeof(move), "\x1b[%uD", back);
 		put(e, move);
 	}
 }
@@ -178,14 +206,12 @@ static void line_complete(struct line_editor *e)
 	}
 	for (const char *p = c.common + strlen(prefix); *p != '\0'; p++)
 		line_insert(e, *p);
-	if (c.count == 1)
+	if (c.count == 1 && (e->cursor == 0 || e->text[e->cursor - 1] != '='))
 		line_insert(e, ' ');
 }
 
 static void cursor_to(struct line_editor *e, size_t at)
 {
-	if (at > e->len)
-		return;
 	e->cursor = at;
 	line_edit_show(e);
 }
@@ -201,15 +227,15 @@ static void escape_final(struct line_editor *e, uint8_t byte)
 	else if (byte == 'B')
 		history_move(e, -1);
 	else if (byte == 'C')
-		cursor_to(e, e->cursor + 1);
+		cursor_to(e, char_after(e, e->cursor));
 	else if (byte == 'D')
-		cursor_to(e, e->cursor == 0 ? 0 : e->cursor - 1);
+		cursor_to(e, char_before(e, e->cursor));
 	else if (byte == 'H' || (byte == '~' && (number == 1 || number == 7)))
 		cursor_to(e, 0);
 	else if (byte == 'F' || (byte == '~' && (number == 4 || number == 8)))
 		cursor_to(e, e->len);
-	else if (byte == '~' && number == 3 && e->cursor < e->len)
-		line_cut(e, e->cursor, e->cursor + 1);
+	else if (byte == '~' && number == 3)
+		line_cut(e, e->cursor, char_after(e, e->cursor));
 }
 
 static void escape_feed(struct line_editor *e, uint8_t byte)
@@ -244,10 +270,10 @@ static void line_control(struct line_editor *e, uint8_t byte)
 		cursor_to(e, e->len);
 		break;
 	case CTRL('B'):
-		cursor_to(e, e->cursor == 0 ? 0 : e->cursor - 1);
+		cursor_to(e, char_before(e, e->cursor));
 		break;
 	case CTRL('F'):
-		cursor_to(e, e->cursor + 1);
+		cursor_to(e, char_after(e, e->cursor));
 		break;
 	case CTRL('P'):
 		history_move(e, 1);
@@ -270,8 +296,7 @@ static void line_control(struct line_editor *e, uint8_t byte)
 		line_edit_show(e);
 		break;
 	case CTRL('D'):
-		if (e->cursor < e->len)
-			line_cut(e, e->cursor, e->cursor + 1);
+		line_cut(e, e->cursor, char_after(e, e->cursor));
 		break;
 	case '\t':
 		line_complete(e);
@@ -279,7 +304,7 @@ static void line_control(struct line_editor *e, uint8_t byte)
 	case CTRL('H'):
 	case 0x7f:
 		if (e->cursor > 0)
-			line_cut(e, e->cursor - 1, e->cursor);
+			line_cut(e, char_before(e, e->cursor), e->cursor);
 		break;
 	case CTRL('['):
 		e->escape = ESC_START;

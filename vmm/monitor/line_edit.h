@@ -1,10 +1,11 @@
 /* A line editor for a terminal that knows the VT100's few escape sequences: arrows, Home, End, Delete, the Emacs control
- * keys, history, Tab completion. Pure: bytes are fed in, what the terminal shall show goes to a terminal. */
+ * keys, history, Tab completion. Text is UTF-8, a character a column. Pure: bytes are fed in, what the terminal shall show
+ * goes to a terminal. */
 #pragma once
 
 #include "vmm/monitor/terminal.h"
 
-#define LINE_MAX 256u
+#define LINE_MAX 512u
 #define LINE_HISTORY 16u
 
 enum line_event {
@@ -14,7 +15,7 @@ enum line_event {
 };
 
 /* Calls add(ctx2, word) for each word that could stand where the word being completed stands. `line` is the text before
- * that word, `prefix` what is there of it. */
+ * that word, `prefix` what is there of it. A word that ends in '=' is one to go on with: no blank follows it. */
 typedef void line_complete_fn(void *ctx, const char *line, const char *prefix,
 			      void (*add)(void *ctx2, const char *word), void *ctx2);
 
@@ -24,7 +25,7 @@ struct line_editor {
 	line_complete_fn *complete; /* may be NULL */
 	void *complete_ctx;
 	char text[LINE_MAX]; /* terminated always */
-	size_t len, cursor;
+	size_t len, cursor;  /* bytes; the cursor stands at the first byte of a character */
 	char history[LINE_HISTORY][LINE_MAX];
 	unsigned history_count; /* lines ever remembered */
 	unsigned history_back;  /* 0: the line being typed; n: n lines back */

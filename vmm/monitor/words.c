@@ -52,23 +52,27 @@ size_t words_next_command(const char *script, size_t *at, char *out, size_t out_
 {
 	size_t len = 0;
 
-	while (script[*at] != '\0') {
+	while (len == 0 && script[*at] != '\0') {
 		bool quoted = false;
 
-		len = 0;
 		for (; script[*at] != '\0' && (quoted || script[*at] != ';'); ++*at) {
+			bool escape = script[*at] == '\\' && script[*at + 1] != '\0';
+
 			if (script[*at] == '"')
 				quoted = !quoted;
 			if (len == 0 && script[*at] == ' ')
 				continue;
-			if (len + 1 < out_size)
-				out[len++] = script[*at];
+			/* A backslash and what it keeps go on together: words_split() resolves them. */
+			for (unsigned n = escape ? 2 : 1; n > 0; n--, len++) {
+				if (len + 1 < out_size)
+					out[len] = script[*at + (escape ? 2 : 1) - n];
+			}
+			if (escape)
+				++*at;
 		}
 		if (script[*at] == ';')
 			++*at;
-		if (len > 0)
-			break;
 	}
-	out[len] = '\0';
+	out[len < out_size ? len : out_size - 1] = '\0';
 	return len;
 }

@@ -1,0 +1,145 @@
+/* The terminal as a guest's console. First what the guest has printed so far, then what it prints; what is typed goes to it.
+ * Nothing of it is lost or altered: while the terminal has no room the guest's UART waits, while the guest does not read
+ * the bytes stay on the line, and the log keeps silent until the console is left. Only two things are said in between: that
+ * the guest crashed and was started again, and that it has ended, which also leaves the console. */
+#include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
+#include "vmm/life/console.h"
+#include "vmm/life/platform.h"
+#include "vmm/life/transitions.h"
+#include "vmm/monitor/monitor.h"
+
+#define CTRL_BRACKET 0x1d
+
+static size_t room(const struct monitor *m)
+{
+	size_t n = m->term->room(m->term->ctx);
+
+	return n > MONITOR_RESERVE ? n - MONITOR_RESERVE : 0;
+}
+
+static bool attached_put(void *monitor, uint8_t byte)
+{
+	struct monitor *m = monitor;
+
+	if (m->replaying || room(m) == 0)
+		return false;
+	terminal_write(m->term, &byte, 1);
+	return true;
+}
+
+static void notice(struct monitor *m, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* A line of the monitor's own, in brackets. */
+static void notice(struct monitor *m, const char *fmt, ...)
+{
+	char text[VM_CRASH_TEXT + 64];
+	va_list args;
+
+	va_start(args, fmt);
+	fmt_vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	monitor_raw(m, "\r\n[");
+	monitor_raw(m, m->vm_name);
+	monitor_raw(m, text);
+	monitor_raw(m, "]\r\n");
+}
+
+void attach_prepare(struct monitor *m, const struct vm *vm)
+{
+	(void)str_copy(m->vm_name, vm->config.name, sizeof(m->vm_name));
+	m->attach_next = true;
+}
+
+static bool alive(const struct vm *vm)
+{
+	return vm->state == VM_RUNNING || vm->state == VM_PAUSED;
+}
+
+/* The sink refuses while the scrollback is replayed, so that the guest's next byte comes after it and none is overwritten. */
+void attach_begin(struct monitor *m)
+{
+	struct vm *vm = host_find(m->host, m->vm_name);
+
+	m->attach_next = false;
+	if (vm == NULL)
+		return;
+	m->mode = MONITOR_ATTACHED;
+	m->replaying = true;
+	m->replayed = 0;
+	m->vm_ran = alive(vm);
+	m->crashes_seen = vm->crashes;
+	m->sink = (struct byte_sink){.put = attached_put, .ctx = m};
+	console_attach(vm_console(vm), &m->sink);
+}
+
+static void replay(struct monitor *m, const struct console *c)
+{
+	uint8_t chunk[256];
+
+	while (m->replaying) {
+		size_t want = room(m) < sizeof(chunk) ? room(m) : sizeof(chunk);
+		size_t got = console_read(c, m->replayed, chunk, want);
+
+		if (want == 0)
+			return;
+		terminal_write(m->term, chunk, got);
+		m->replayed += got;
+		m->replaying = got > 0;
+	}
+}
+
+static void leave(struct monitor *m, struct vm *vm)
+{
+	if (vm != NULL)
+		console_attach(vm_console(vm), NULL);
+	m->mode = MONITOR_PROMPT;
+}
+
+/* Typed bytes go to the guest. False: the console is left. */
+static bool take_keys(struct monitor *m, struct vm *vm)
+{
+	struct console *c = vm_console(vm);
+	uint8_t byte;
+
+	while (ring_room(&c->input) > 0 && monitor_next_byte(m, &byte)) {
+		if (byte == CTRL_BRACKET) {
+			notice(m, ": left the console");
+			leave(m, vm);
+			return false;
+		}
+		(void)console_type(c, &byte, 1);
+	}
+	return true;
+}
+
+bool attach_step(struct monitor *m)
+{
+	struct vm *vm = host_find(m->host, m->vm_name);
+	bool all_out;
+
+	if (vm == NULL) {
+		leave(m, NULL);
+		return true;
+	}
+	replay(m, vm_console(vm));
+	if (!take_keys(m, vm))
+		return true;
+	all_out = vm_console_poll(vm) && !m->replaying;
+	m->vm_ran |= alive(vm);
+	m->stalled = !all_out;
+	if (!all_out || !m->vm_ran)
+		return false;
+	if (alive(vm)) {
+		if (vm->crashes != m->crashes_seen)
+			notice(m, ": crashed and was started again; `dmesg` has the post-mortem");
+		m->crashes_seen = vm->crashes;
+		return false;
+	}
+	if (vm->state == VM_CRASHED)
+		notice(m, ": crashed: %s", vm->crash);
+	else
+		notice(m, ": %s", vm_state_name(vm->state));
+	leave(m, vm);
+	return true;
+}
