@@ -120,6 +120,8 @@ void boot_console(struct machine *m)
 		.tx_bytes = sizeof(tx_ring),
 	};
 
+	if (which != NULL && !str_eq(which, "com1") && !str_eq(which, "com2"))
+		log_error("boot line: console=%s is none of com1, com2", which);
 	m->terminal = (struct terminal){terminal_read, terminal_put, terminal_room, &m->uart};
 	if (uart_init(&m->uart, &hw_real, &config) != 0) {
 		log_error("no serial port at 0x%x: there is no monitor", config.base);
