@@ -2,14 +2,49 @@
  *	flood N		N bytes of a known pattern, then their sum
  *	sink N		swallow N bytes, then print their sum
  *	quit, reboot, crash
- * The sum is Fletcher's over bytes, modulo 65535, which a script computes in three lines. */
+ * The sum is Fletcher's over bytes, modulo 65535, which a script computes in three lines. It sleeps until its UART interrupts;
+ * with the word poll it asks the UART over and over instead, interrupts off. */
 #include "guests/lib/guest.h"
+
+#include "drivers/regs/uart16550.h"
 
 #define LINE_MAX 128u
 
 struct sum {
 	uint32_t a, b;
 };
+
+static bool polling;
+
+static void on_byte(void)
+{
+	/* The byte stays in the FIFO until next_byte() takes it: no more interrupts until then. */
+	outb(UART_COM1_BASE + UART_IER, 0);
+}
+
+static void listen(void)
+{
+	polling = guest_word("poll");
+	if (polling)
+		return;
+	irq_set(UART_COM1_IRQ, on_byte);
+	outb(UART_COM1_BASE + UART_MCR, UART_MCR_DTR | UART_MCR_RTS | UART_MCR_OUT2);
+	irq_on();
+}
+
+static uint8_t next_byte(void)
+{
+	int c = poll_char();
+
+	while (c < 0 && !polling) {
+		irq_off();
+		outb(UART_COM1_BASE + UART_IER, UART_IER_ERBFI);
+		irq_wait();
+		irq_on();
+		c = poll_char();
+	}
+	return c < 0 ? get_char() : (uint8_t)c;
+}
 
 static void sum_add(struct sum *s, uint8_t c)
 {
@@ -42,7 +77,7 @@ static void sink(uint32_t n)
 
 	print("sink ready\n");
 	for (uint32_t i = 0; i < n; i++)
-		sum_add(&s, get_char());
+		sum_add(&s, next_byte());
 	print_sum("sank", n, &s);
 }
 
@@ -84,9 +119,10 @@ void guest_main(void)
 	char line[LINE_MAX];
 	uint32_t len = 0;
 
+	listen();
 	print("echo: ready\n");
 	for (;;) {
-		char c = (char)get_char();
+		char c = (char)next_byte();
 
 		if (c == '\r' || c == '\n') {
 			put_char('\n');

@@ -15,7 +15,7 @@ import machine as machines  # noqa: E402
 import mkiso  # noqa: E402
 
 BUILD = os.path.join(ROOT, "build")
-ELF = os.path.join(BUILD, "avatar.elf")
+ELF = os.environ.get("AVATAR_ELF") or os.path.join(BUILD, "avatar.elf")
 GUESTS = os.path.join(BUILD, "guests")
 ISO_CACHE = os.path.join(BUILD, "boot", "iso")
 ISOS_KEPT = 24

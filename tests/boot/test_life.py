@@ -1,0 +1,203 @@
+"""The life of VMs, with tiny guests: steps in and out of order, ends of all kinds, post-mortems, restarts."""
+import re
+
+import pytest
+
+VM = "[vm {name}]\nkernel = {kernel}.elf\nmemory = 8M\n"
+
+
+def vm(name, kernel, cmdline="", **keys):
+    text = VM.format(name=name, kernel=kernel) + ("cmdline = %s\n" % cmdline if cmdline else "")
+    return text + "".join("%s = %s\n" % (k.replace("_", "-"), v) for k, v in keys.items())
+
+
+def state(m, name):
+    match = re.search(r"^ *\d+ +%s +(\w+)" % re.escape(name), m.command("list"), re.M)
+    return match.group(1) if match else None
+
+
+def wait_state(m, name, wanted, tries=40):
+    for _ in range(tries):
+        now = state(m, name)
+        if now == wanted:
+            return
+        m.quiet(0.25)
+    m.fail("%s is %s, not %s" % (name, now, wanted))
+
+
+def is_error(reply):
+    return reply.startswith("error: ")
+
+
+def test_steps(boot):
+    """Every step, legal and not; an illegal one changes nothing."""
+    m = boot(vm("a", "echo"), mem=128)
+    m.prompt()
+    assert state(m, "a") == "created"
+    for step in ("pause a", "resume a", "shutdown a", "reset a"):
+        before = state(m, "a")
+        assert is_error(m.command(step)), step
+        assert state(m, "a") == before
+    m.command("start a")
+    assert state(m, "a") == "running"
+    m.command('wait a "echo: ready" 10')
+    assert is_error(m.command("start a")) and is_error(m.command("resume a"))
+    m.command("pause a")
+    assert state(m, "a") == "paused"
+    assert is_error(m.command("pause a"))
+    m.command("resume a")
+    m.command('send a "hello"')
+    assert not is_error(m.command('wait a "you said: hello" 10'))
+    m.command("reset a")
+    assert state(m, "a") == "running"
+    m.command("destroy a")
+    assert state(m, "a") is None
+    for step in ("start", "pause", "resume", "reset", "shutdown", "destroy", "console", "regs"):
+        assert is_error(m.command(step + " a")), step
+
+
+def test_console(boot):
+    """What a guest printed before is replayed; Ctrl-] leaves; typing reaches the guest."""
+    m = boot(vm("a", "echo", autostart="yes"), mem=128)
+    m.prompt()
+    m.command('wait a "echo: ready" 10')
+    m.console("a")
+    m.expect("echo: ready", 10)
+    m.send("flood 20000\r")
+    m.expect(r"flooded 20000 bytes, sum ([0-9a-f]{8})", 60)
+    m.detach()
+    m.console("a")
+    replay = m.expect(r"flooded 20000 bytes", 30)
+    assert b"echo: ready" in replay
+    m.send("sink 5000\r")
+    m.expect("sink ready", 10)
+    data = bytes(32 + i % 90 for i in range(5000)).replace(b"\x1d", b"-")
+    m.send(data)
+    a = b = 0
+    for c in data:
+        a = (a + c) % 65535
+        b = (b + a) % 65535
+    m.expect("sank 5000 bytes, sum %04x%04x" % (b, a), 60)
+
+
+@pytest.mark.parametrize("by, words", [
+    ("triple", "triple fault"),
+    ("ud", "triple fault"),
+    ("stray gpa=0xd0000000", "d0000000"),
+    ("stray gpa=0x10000000", "10000000"),
+])
+def test_crash(boot, by, words):
+    """A guest that cannot go on stops with a post-mortem; another one does not notice."""
+    m = boot(vm("bad", "end", "by=" + by, autostart="yes") + vm("good", "echo", autostart="yes"), mem=128)
+    text = m.prompt()
+    wait_state(m, "bad", "crashed")
+    text += m.command("dmesg 200")
+    assert words in text.lower()
+    for part in ("rip", "rax", "cr3", "gdt"):
+        assert part in text.lower(), part
+    m.command('send good "still there?"')
+    assert not is_error(m.command('wait good "you said: still there?" 10'))
+    assert state(m, "good") == "running"
+    m.command("start bad")
+    wait_state(m, "bad", "crashed")
+
+
+def test_ends_that_are_none(boot):
+    """A guest that halts for ever or spins with interrupts off holds up neither the monitor nor another guest."""
+    m = boot(vm("halt", "end", "by=halt", autostart="yes") + vm("spin", "end", "by=spin", autostart="yes") +
+             vm("good", "echo", autostart="yes"), mem=128)
+    m.prompt()
+    assert state(m, "halt") == "running" and state(m, "spin") == "running"
+    m.command('send good "hello"')
+    assert not is_error(m.command('wait good "you said: hello" 30'))
+    m.command("destroy spin")
+    m.command("destroy halt")
+    assert state(m, "good") == "running"
+
+
+@pytest.mark.parametrize("by", ["kbd", "cf9", "port92"])
+def test_guest_resets(boot, by):
+    """The guest's own ways to reset start it again, whatever `restart` says."""
+    m = boot(vm("a", "end", "delay=300 by=" + by), mem=128)
+    m.prompt()
+    m.command("start a")
+    m.command('wait a "end: started" 10')
+    m.console("a")
+    for _ in range(3):
+        m.expect("end: started", 30)
+
+
+def test_restart(boot):
+    """restart = no, on-crash and always, for a crash and for a power-off."""
+    names = {"no": "no", "crash": "on-crash", "always": "always"}
+    text = ""
+    for name, restart in names.items():
+        text += vm("c-" + name, "end", "delay=1500 by=triple", restart=restart)
+        text += vm("o-" + name, "end", "delay=1500 by=off", restart=restart)
+    m = boot(text, mem=256)
+    m.prompt()
+    for name in names:
+        m.command("start c-" + name)
+        m.command("start o-" + name)
+    m.quiet(8)
+    again = {vm_name: int(re.search(r"restarts: (\d+)", m.command("info " + vm_name)).group(1)) > 0
+             for name in names for vm_name in ("c-" + name, "o-" + name)}
+    assert again == {"c-no": False, "o-no": False, "c-crash": True, "o-crash": False, "c-always": True, "o-always": True}
+    assert state(m, "c-no") == "crashed" and state(m, "o-no") == "stopped"
+
+
+def test_timers(boot):
+    """Ticks of the 8254 and of the local APIC, which come at the rate that was asked for."""
+    m = boot(vm("pit", "tick", "count=3 hz=100") + vm("lapic", "tick", "lapic count=3 hz=200"), mem=128)
+    m.prompt()
+    for name in ("pit", "lapic"):
+        m.command("start " + name)
+        assert not is_error(m.command('wait %s "tick: done" 60' % name, 120))
+        m.console(name)
+        lines = re.findall(rb"tick (\d+), TSC (\d+)", m.expect("tick: done", 10))
+        m.detach()
+        assert [int(t) for t, _ in lines] == [100, 200, 300]
+        rate = (int(lines[2][1]) - int(lines[0][1])) / 200
+        # In Bochs the TSC runs at `ips`.
+        assert rate == pytest.approx(20000000 / (100 if name == "pit" else 200), rel=0.01)
+
+
+def test_loader(boot):
+    """A Multiboot guest finds its command line, map and modules."""
+    text = vm("a", "hello", "one two=2", module="data.bin first module") + "module = data.bin\n"
+    m = boot(text, {"data.bin": bytes(range(256)) * 5}, mem=128)
+    m.prompt()
+    m.command("start a")
+    m.command('wait a "hello: done" 10')
+    m.console("a")
+    out = m.expect("hello: done", 10).decode()
+    value = 0
+    for byte in bytes(range(256)) * 5:
+        value = (value * 31 + byte) & 0xffffffff
+    assert "cmdline 'one two=2'" in out
+    assert re.search(r"module 0 at 0x\w+, 1280 bytes, sum %08x, 'first module'" % value, out)
+    assert re.search(r"module 1 at 0x\w+, 1280 bytes, sum %08x, ''" % value, out)
+    assert re.search(r"map 00000000 \+ 0009fc00 type 1", out)
+    assert "RAM ends at 0x800000" in out
+
+
+@pytest.mark.parametrize("part", ["instructions", "registers", "msrs", "ports", "memory"])
+def test_hostile(boot, part):
+    """A guest that tries everything reaches nothing, and ends as it wants to."""
+    m = boot(vm("a", "hostile", part, unmapped="ones") + vm("good", "echo", autostart="yes"), mem=128)
+    m.prompt()
+    m.command("start a")
+    assert not is_error(m.command('wait a "hostile: done" 300', 400))
+    wait_state(m, "a", "stopped")
+    m.console("a")
+    out = m.expect("hostile: done", 30).decode()
+    m.detach()
+    assert "trap: " not in out
+    if part == "instructions":
+        for name in ("vmxon", "vmxoff", "vmptrld", "vmclear", "vmread", "vmwrite", "vmlaunch", "vmresume", "invept", "invvpid",
+                     "vmfunc", "getsec", "rsm"):
+            assert re.search(r"hostile: %s: vector (6|13)\b" % name, out), name
+    if part == "memory":
+        assert "0 faults other" not in out
+    m.command('send good "hello"')
+    assert not is_error(m.command('wait good "you said: hello" 10'))
