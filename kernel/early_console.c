@@ -4,8 +4,8 @@
 #include "arch/x86/insn.h"
 #include "drivers/regs/uart16550.h"
 
-#define DEBUG_PORT 0xe9u           /* Bochs and QEMU: reads as its own number when somebody listens */
-#define WAIT_ROUNDS 1000000u       /* a transmitter that takes longer than this is not there */
+#define DEBUG_PORT 0xe9u     /* Bochs and QEMU: reads as its own number when somebody listens */
+#define WAIT_ROUNDS 1000000u /* a transmitter that takes longer than this is not there */
 
 static bool has_uart;
 static bool has_debug_port;

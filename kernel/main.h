@@ -72,6 +72,6 @@ void boot_interrupts(struct machine *m);
 void boot_time(struct machine *m);
 void boot_serial_irq(struct machine *m);
 void boot_selftest(struct machine *m); /* main_selftest.c */
-void boot_vmx(struct machine *m); /* main_vmm.c */
+void boot_vmx(struct machine *m);      /* main_vmm.c */
 void boot_guests(struct machine *m);
 _Noreturn void boot_run(struct machine *m);
