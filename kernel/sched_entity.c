@@ -1,0 +1,210 @@
+/* What others do to entities: add and remove them, change them, wake them, read their accounts. All of it is legal
+ * in any state of the entity, from any CPU, while others run it. */
+#include "kernel/lib/errors.h"
+#include "kernel/lib/string.h"
+#include "kernel/sched_internal.h"
+
+/* One more, or one less, of its group wants to run. */
+void sched_change_active(struct sched_entity *e, int by)
+{
+	__atomic_fetch_add(&e->group->active, (uint32_t)by, __ATOMIC_RELAXED);
+}
+
+/* The turn is over: the next one begins when this one ended. */
+void sched_end_turn(struct sched_entity *e)
+{
+	e->start += e->used;
+	e->key = e->start;
+	e->used = 0;
+	e->turn_left = 0;
+}
+
+/* The stream of its group's cap has got to the entity.  Context: its CPU, with the lock, nobody runs there. */
+static void unpark(void *ctx)
+{
+	struct sched_entity *e = ctx;
+
+	e->stats.parked_ticks += sched_elapsed(e->since, e->unpark.at_tsc);
+	sched_queue_enter(e->cpu, e, e->unpark.at_tsc, true);
+}
+
+/* Let the scheduler know an entity; it is blocked until sched_wake().
+ * e: zeroed, or off.  pins: CPUs on which it may run; those that are not present do not count.
+ * Returns 0; ERR_RANGE: none of them is present.  Context: any; nobody else uses e yet. */
+int sched_add(struct sched *s, struct sched_entity *e, struct sched_group *g, uint64_t pins)
+{
+	uint64_t allowed = pins & s->present;
+	struct sched_cpu *best = NULL;
+
+	assert(e->state == SCHED_OFF);
+	if (allowed == 0)
+		return ERR_RANGE;
+	for (; allowed != 0; allowed &= allowed - 1) {
+		struct sched_cpu *c = &s->cpu[bits_ffs(allowed)];
+
+		if (best == NULL || sched_get(c->count) < sched_get(best->count))
+			best = c;
+	}
+	memset(e, 0, sizeof(*e));
+	e->group = g;
+	e->cpu = best;
+	e->pins = pins;
+	list_init(&e->waiting);
+	list_init(&e->boost);
+	deadline_init(&e->unpark, unpark, e);
+	sched_lock(best);
+	e->start = e->key = best->vtime;
+	e->fair = best->fair;
+	e->state = SCHED_BLOCKED;
+	sched_unlock(best);
+	return 0;
+}
+
+/* Take an entity out of the scheduler. *kicks: CPUs to kick.
+ * Returns true: it is off. False: it runs, and its CPU is to be kicked out of it; it is off when sched_is_off().
+ * Context: any; no locks; nobody wakes or changes it any more. */
+bool sched_remove(struct sched_entity *e, uint64_t *kicks)
+{
+	struct sched_cpu *c = sched_lock_entity(e);
+	bool running = e->state == SCHED_RUNNING;
+
+	*kicks = 0;
+	if (running) {
+		e->leaving = true;
+		*kicks = sched_kick(c);
+	} else if (e->state == SCHED_WAITING) {
+		sched_queue_remove(c, e);
+		sched_queue_detach(c, e);
+		sched_change_active(e, -1);
+	} else if (e->state == SCHED_PARKED) {
+		(void)deadline_cancel(&e->unpark);
+		sched_change_active(e, -1);
+	}
+	if (!running) {
+		sched_cap_settle(e, 0);
+		__atomic_store_n(&e->state, SCHED_OFF, __ATOMIC_RELEASE);
+	}
+	sched_unlock(c);
+	return !running;
+}
+
+/* A sleeper wakes on `to`. What it had used beyond its part where it was, it still owes, for a second at most.
+ * Context: both locks. */
+static void move_sleeper(struct sched_entity *e, struct sched_cpu *to, uint64_t now)
+{
+	sched_settle_debt(e);
+	if (e->cpu->count == 0 || sched_elapsed(e->since, now) > to->sched->debt_life)
+		e->debt = 0;
+	e->start = e->cpu->vtime + e->debt;
+	sched_rebase(e, to);
+	if (to->count != 0)
+		e->start = to->vtime + e->debt;
+}
+
+/* The entity has something to do. One that does not sleep notes it, and its next sched_block() returns at once.
+ * Returns the CPUs to kick.  Context: any CPU; no locks. */
+uint64_t sched_wake(struct sched_entity *e, uint64_t now)
+{
+	for (;;) {
+		struct sched_cpu *c = sched_lock_entity(e), *to;
+		uint64_t kicks = 0;
+		bool done = true;
+
+		if (e->state == SCHED_BLOCKED) {
+			to = sched_place(c, sched_get(e->pins));
+			sched_lock_second(c, to);
+			/* c may have been let go of for a moment. */
+			done = sched_cpu_of(e) == c && e->state == SCHED_BLOCKED && sched_allowed(e, to);
+			if (done) {
+				move_sleeper(e, to, now);
+				sched_change_active(e, 1);
+				sched_queue_enter(to, e, now, true);
+				kicks = sched_notify(to, e);
+			}
+			if (to != c)
+				sched_unlock(to);
+		} else if (e->state == SCHED_RUNNING) {
+			e->wake_pending = true;
+		}
+		sched_unlock(c);
+		if (done)
+			return kicks;
+	}
+}
+
+/* Change the pins of an entity whose CPU is c.  to: where it waits or is parked afterwards.  Context: both locks. */
+static uint64_t repin(struct sched_entity *e, struct sched_cpu *c, struct sched_cpu *to, uint64_t pins)
+{
+	uint64_t since = e->since;
+
+	if (e->state == SCHED_WAITING) {
+		sched_queue_remove(c, e);
+		sched_set(e->pins, pins);
+		if (to == c) {
+			sched_queue_insert(c, e, since);
+			return sched_call_idle(c);
+		}
+		sched_queue_detach(c, e);
+		sched_rebase(e, to);
+		sched_queue_enter(to, e, since, false);
+		return sched_notify(to, e);
+	}
+	sched_set(e->pins, pins);
+	if (e->state == SCHED_RUNNING && !sched_allowed(e, c))
+		return sched_kick(c);
+	if (e->state == SCHED_PARKED && to != c) {
+		(void)deadline_cancel(&e->unpark);
+		sched_rebase(e, to);
+		deadline_set(&to->parked, &e->unpark, e->unpark.at_tsc);
+		return sched_kick(to); /* it may have to look again sooner */
+	}
+	return 0;
+}
+
+/* Change where an entity may run.  pins: as for sched_add().  *kicks: CPUs to kick; one that runs where it may not any
+ * more moves when its CPU picks next.
+ * Returns 0; ERR_RANGE: none of them is present, nothing changed.  Context: any CPU; no locks; e is not off. */
+int sched_set_pins(struct sched_entity *e, uint64_t pins, uint64_t *kicks)
+{
+	bool done = false;
+
+	*kicks = 0;
+	if ((pins & e->cpu->sched->present) == 0)
+		return ERR_RANGE;
+	while (!done) {
+		struct sched_cpu *c = sched_lock_entity(e), *to = c;
+
+		if ((e->state == SCHED_WAITING || e->state == SCHED_PARKED) && !bits_test(pins, c->id))
+			to = sched_place(c, pins);
+		sched_lock_second(c, to);
+		/* c may have been let go of for a moment. */
+		done = to == c || (sched_cpu_of(e) == c && (e->state == SCHED_WAITING || e->state == SCHED_PARKED));
+		if (done)
+			*kicks = repin(e, c, to, pins);
+		if (to != c)
+			sched_unlock(to);
+		sched_unlock(c);
+	}
+	return 0;
+}
+
+/* The entity's account up to now.  Context: any CPU; no locks; e is not off. */
+void sched_read_stats(struct sched_entity *e, uint64_t now, struct sched_stats *out)
+{
+	struct sched_cpu *c = sched_lock_entity(e);
+	uint64_t elapsed = sched_elapsed(e->since, now);
+
+	*out = e->stats;
+	out->cpu = c->id;
+	out->state = e->state;
+	if (e->state == SCHED_RUNNING)
+		out->run_ticks += elapsed;
+	if (e->state == SCHED_PARKED)
+		out->parked_ticks += elapsed;
+	if (e->state == SCHED_WAITING) {
+		out->wait_ticks += elapsed;
+		if (elapsed > out->max_wait_ticks)
+			out->max_wait_ticks = elapsed;
+	}
+	sched_unlock(c);
+}

@@ -1,0 +1,89 @@
+/* What the scheduler's files share among themselves. Everything here wants the lock of the CPU it works on, unless said
+ * otherwise. Two CPUs' locks are taken in the order of their numbers. */
+#pragma once
+
+#include "kernel/lib/assert.h"
+#include "kernel/lib/bits.h"
+#include "kernel/sched.h"
+
+/* Virtual time runs at 2^24 / (256 * weight) per tick. It wraps: only differences mean something. */
+#define SCHED_VTIME_SHIFT 24
+
+static inline bool sched_before(uint64_t a, uint64_t b)
+{
+	return (int64_t)(a - b) < 0;
+}
+
+static inline uint64_t sched_later(uint64_t a, uint64_t b)
+{
+	return sched_before(a, b) ? b : a;
+}
+
+/* now - since; clocks of two CPUs may differ by a little, and then it is 0. */
+static inline uint64_t sched_elapsed(uint64_t since, uint64_t now)
+{
+	return now > since ? now - since : 0;
+}
+
+/* Fields that other CPUs read without the lock. */
+#define sched_get(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define sched_set(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
+
+/* Whoever holds the lock of the CPU that this returns may use the entity; without it, it may be another one at once. */
+static inline struct sched_cpu *sched_cpu_of(const struct sched_entity *e)
+{
+	return __atomic_load_n(&e->cpu, __ATOMIC_ACQUIRE);
+}
+
+static inline bool sched_allowed(const struct sched_entity *e, const struct sched_cpu *c)
+{
+	return bits_test(sched_get(e->pins), c->id);
+}
+
+static inline bool sched_pinned_here(const struct sched_entity *e)
+{
+	return (e->pins & e->cpu->sched->present) == BIT64(e->cpu->id);
+}
+
+/* sched_queue.c */
+uint64_t sched_virtual(uint64_t ticks, uint64_t weight);
+uint64_t sched_entity_weight(const struct sched_entity *e);
+uint64_t sched_round_ticks(const struct sched_cpu *c, uint32_t count);
+void sched_settle_debt(struct sched_entity *e);
+void sched_queue_attach(struct sched_cpu *c, struct sched_entity *e);
+void sched_queue_detach(struct sched_cpu *c, struct sched_entity *e);
+void sched_queue_insert(struct sched_cpu *c, struct sched_entity *e, uint64_t now);
+void sched_queue_remove(struct sched_cpu *c, struct sched_entity *e);
+bool sched_queue_is_first(const struct sched_cpu *c, const struct sched_entity *e);
+struct sched_entity *sched_queue_choose(struct sched_cpu *c, uint64_t now);
+void sched_queue_enter(struct sched_cpu *c, struct sched_entity *e, uint64_t now, bool may_boost);
+uint64_t sched_queue_clamp(const struct sched_cpu *c, const struct sched_entity *e, uint64_t start);
+struct sched_entity *sched_queue_find_for(struct sched_cpu *c, unsigned cpu, bool boosted_too);
+uint64_t sched_queue_overdue_at(const struct sched_cpu *c);
+
+/* sched_balance.c */
+void sched_lock(struct sched_cpu *c);
+void sched_unlock(struct sched_cpu *c);
+struct sched_cpu *sched_lock_entity(struct sched_entity *e);
+void sched_lock_second(struct sched_cpu *held, struct sched_cpu *other);
+void sched_rebase(struct sched_entity *e, struct sched_cpu *to);
+struct sched_cpu *sched_place(struct sched_cpu *last, uint64_t pins);
+uint64_t sched_latest_elsewhere(const struct sched_cpu *c, const struct sched_entity *e, uint64_t least,
+				unsigned rounds);
+void sched_take(struct sched_cpu *c, struct sched_entity *e);
+uint64_t sched_notify(struct sched_cpu *c, const struct sched_entity *e);
+void sched_pull(struct sched_cpu *c, uint64_t now);
+uint64_t sched_kick(struct sched_cpu *c);
+uint64_t sched_call_idle(struct sched_cpu *c);
+uint64_t sched_pass_call(struct sched_cpu *c);
+void sched_set_idle(struct sched_cpu *c);
+bool sched_claim_idle(struct sched_cpu *c);
+void sched_align(struct sched *s, uint64_t now);
+
+/* sched_entity.c */
+void sched_change_active(struct sched_entity *e, int by);
+void sched_end_turn(struct sched_entity *e);
+
+/* sched_cap.c */
+bool sched_cap_admit(struct sched_entity *e, uint64_t want, uint64_t now, uint64_t *at);
+void sched_cap_settle(struct sched_entity *e, uint64_t ran);

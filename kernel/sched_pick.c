@@ -1,0 +1,326 @@
+/* What a CPU does for itself: choose whom to run and for how long, let the running one block, or give way to another. */
+#include "kernel/lib/muldiv.h"
+#include "kernel/sched_internal.h"
+
+/* How long the entity may run now: its part of a round. */
+static uint64_t turn_ticks(const struct sched_cpu *c, const struct sched_entity *e)
+{
+	const struct sched *s = c->sched;
+	uint64_t turn = muldiv_u64(sched_round_ticks(c, c->count), e->queue_weight, c->weight);
+	uint64_t slice = sched_get(s->slice);
+
+	if (turn > slice)
+		return slice;
+	return turn > s->turn_min ? turn : s->turn_min;
+}
+
+static uint64_t less(uint64_t from, uint64_t what)
+{
+	return from > what ? from - what : 0;
+}
+
+static void unboost(struct sched_cpu *c, struct sched_entity *e)
+{
+	if (!e->boosted)
+		return;
+	e->boosted = false;
+	sched_set(c->boosts, c->boosts - 1);
+	sched_end_turn(e);
+}
+
+/* Take the running entity off the CPU and account for its time. It stays attached. */
+static struct sched_entity *stop_current(struct sched_cpu *c, uint64_t now)
+{
+	struct sched_entity *e = c->current;
+	uint64_t ran = sched_elapsed(e->since, now);
+	uint64_t used;
+
+	c->current = NULL;
+	e->since = now;
+	e->stats.run_ticks += ran;
+	used = sched_virtual(ran, sched_entity_weight(e));
+	e->used += used;
+	e->debt += used;
+	c->fair += sched_virtual(ran, c->weight);
+	sched_settle_debt(e);
+	e->turn_left = less(e->turn_left, ran);
+	e->boost_left = less(e->boost_left, ran);
+	sched_cap_settle(e, ran);
+	if (e->boost_left == 0 || e->yielded)
+		unboost(c, e);
+	if (e->turn_left < c->sched->turn_min || e->yielded)
+		sched_end_turn(e);
+	return e;
+}
+
+/* Take the running entity off for good: it does not wait for the CPU any more. */
+static struct sched_entity *dismiss_current(struct sched_cpu *c, uint64_t now)
+{
+	struct sched_entity *e = stop_current(c, now);
+
+	unboost(c, e);
+	sched_end_turn(e);
+	e->yielded = false;
+	sched_queue_detach(c, e);
+	return e;
+}
+
+static void set_off(struct sched_entity *e)
+{
+	sched_change_active(e, -1);
+	e->leaving = false;
+	/* The last write: whoever waits for it may free the memory. */
+	__atomic_store_n(&e->state, SCHED_OFF, __ATOMIC_RELEASE);
+}
+
+/* The running entity joins those that wait. One that was interrupted in its turn keeps its place, with what is left of the
+ * turn; one that yielded goes behind all others, but keeps its account. */
+static void put_back_current(struct sched_cpu *c, uint64_t now)
+{
+	struct sched_entity *e;
+
+	if (c->current->leaving) {
+		set_off(dismiss_current(c, now));
+		return;
+	}
+	e = stop_current(c, now);
+	sched_queue_detach(c, e);
+	if (e->turn_left == 0)
+		e->key = e->start = sched_queue_clamp(c, e, e->start);
+	if (e->yielded)
+		e->key = sched_later(e->key, c->vtime + c->round);
+	e->yielded = false;
+	sched_queue_attach(c, e);
+	sched_queue_insert(c, e, now);
+}
+
+/* The running entity may not run here any more: it goes to a CPU where it may.  Context: c's lock. */
+static uint64_t evict_current(struct sched_cpu *c, uint64_t now)
+{
+	uint64_t kicks = 0;
+
+	while (c->current != NULL && !c->current->leaving && !sched_allowed(c->current, c)) {
+		struct sched_cpu *to = sched_place(c, sched_get(c->current->pins));
+		struct sched_entity *e;
+
+		if (to == c)
+			continue;
+		sched_lock_second(c, to);
+		if (sched_allowed(c->current, to)) {
+			e = dismiss_current(c, now);
+			sched_rebase(e, to);
+			sched_queue_enter(to, e, now, false);
+			kicks |= sched_notify(to, e);
+		}
+		sched_unlock(to);
+	}
+	return kicks;
+}
+
+static void note_wait(struct sched_entity *e, uint64_t now)
+{
+	uint64_t waited = sched_elapsed(e->since, now);
+
+	e->stats.wait_ticks += waited;
+	if (waited > e->stats.max_wait_ticks)
+		e->stats.max_wait_ticks = waited;
+}
+
+/* A waiting entity has to leave the CPU to others until `at`. */
+static void park(struct sched_cpu *c, struct sched_entity *e, uint64_t at, uint64_t now)
+{
+	sched_queue_remove(c, e);
+	note_wait(e, now);
+	sched_queue_detach(c, e);
+	e->boosted = false;
+	sched_end_turn(e);
+	e->state = SCHED_PARKED;
+	e->since = now;
+	e->stats.parks++;
+	deadline_set(&c->parked, &e->unpark, at);
+}
+
+/* How long the one that goes next may run. Who is next only for having waited so long gets a glimpse of the CPU. */
+static void set_turn(const struct sched_cpu *c, struct sched_entity *e)
+{
+	if (e->turn_left == 0)
+		e->turn_left = turn_ticks(c, e);
+	if (!e->boosted && e != c->favoured && !sched_queue_is_first(c, e))
+		e->turn_left = c->sched->turn_min;
+}
+
+/* Who runs next; it still waits. NULL: nobody can. */
+static struct sched_entity *choose(struct sched_cpu *c, uint64_t now)
+{
+	struct sched_entity *e;
+	uint64_t at;
+
+	for (;;) {
+		sched_pull(c, now);
+		e = sched_queue_choose(c, now);
+		if (e == NULL)
+			return NULL;
+		set_turn(c, e);
+		if (sched_cap_admit(e, e->turn_left, now, &at))
+			return e;
+		park(c, e, at, now);
+	}
+}
+
+/* The last look before the CPU idles. It counts as idle already, so that whoever makes work after the look sees that, and
+ * kicks it. What it finds may have to be parked, and coming here it has ended the idling: hence the loop. */
+static struct sched_entity *choose_or_idle(struct sched_cpu *c, uint64_t now)
+{
+	struct sched_entity *e;
+
+	do {
+		sched_set_idle(c);
+		e = choose(c, now);
+	} while (e == NULL && !bits_test(sched_get(c->sched->idle), c->id));
+	return e;
+}
+
+static void run(struct sched_cpu *c, struct sched_entity *e, uint64_t now)
+{
+	/* Who goes out of order says nothing of how far the queue has got. */
+	if (!e->boosted && e->key == e->start && sched_queue_is_first(c, e))
+		sched_set(c->vtime, e->start);
+	sched_queue_remove(c, e);
+	note_wait(e, now);
+	e->state = SCHED_RUNNING;
+	e->since = now;
+	c->current = e;
+	if (c->last != e)
+		e->stats.switches++;
+	c->last = e;
+}
+
+/* When to pick again. */
+static uint64_t slice_end(const struct sched_cpu *c, uint64_t now)
+{
+	const struct sched_entity *e = c->current;
+	uint64_t soonest = now + c->sched->turn_min;
+	uint64_t end = deadline_next(&c->parked);
+	uint64_t overdue = sched_queue_overdue_at(c);
+	uint64_t ticks;
+
+	if (e == NULL)
+		return end;
+	ticks = e->turn_left;
+	if (e->boosted && e->boost_left < ticks)
+		ticks = e->boost_left;
+	if (e->lease != 0 && e->lease < ticks)
+		ticks = e->lease;
+	if (overdue < end)
+		end = overdue;
+	if (now + ticks < end)
+		end = now + ticks;
+	return end > soonest ? end : soonest;
+}
+
+/* Choose what the CPU does next; what it ran until now waits again, unless sched_block() came before.
+ * *slice: when to ask again, and whom to kick.
+ * Returns the entity to run, which may be the one that ran; NULL: none, the CPU is to idle until slice->until, or a kick.
+ * Context: on the CPU itself, when sched_due() or after sched_block(), sched_yield_to() or idling; no locks. */
+struct sched_entity *sched_pick(struct sched_cpu *c, uint64_t now, struct sched_slice *slice)
+{
+	struct sched_entity *e;
+	bool kicked;
+
+	sched_lock(c);
+	/* First of all: a kick that comes from now on is for the next time. */
+	kicked = __atomic_exchange_n(&c->kicked, 0, __ATOMIC_SEQ_CST) != 0;
+	slice->kicks = evict_current(c, now);
+	if (c->current != NULL)
+		put_back_current(c, now);
+	(void)deadline_expire(&c->parked, now);
+	e = choose(c, now);
+	if (e == NULL)
+		e = choose_or_idle(c, now);
+	if (e != NULL) {
+		(void)sched_claim_idle(c);
+		run(c, e, now);
+		slice->kicks |= sched_call_idle(c);
+		if (kicked)
+			slice->kicks |= sched_pass_call(c);
+	} else {
+		c->last = NULL;
+	}
+	slice->until = c->until = slice_end(c, now);
+	sched_unlock(c);
+	sched_align(c->sched, now);
+	return e;
+}
+
+/* The running entity has nothing to do until sched_wake().
+ * Returns false when that has come already, since the last call: the entity goes on. Otherwise nobody runs: sched_pick()
+ * is next.  Context: on the CPU itself, while it runs one; no locks. */
+bool sched_block(struct sched_cpu *c, uint64_t now)
+{
+	struct sched_entity *e = c->current;
+	bool blocked;
+
+	assert(e != NULL);
+	sched_lock(c);
+	blocked = !e->wake_pending || e->leaving;
+	e->wake_pending = false;
+	if (blocked) {
+		(void)dismiss_current(c, now);
+		e->state = SCHED_BLOCKED;
+		if (e->leaving)
+			set_off(e);
+		else
+			sched_change_active(e, -1);
+	}
+	sched_unlock(c);
+	return blocked;
+}
+
+/* The longest waiting entity of the same group. */
+static struct sched_entity *waiting_sibling(const struct sched_cpu *c, const struct sched_entity *e)
+{
+	LIST_FOR_EACH(pos, &c->waiting)
+	{
+		struct sched_entity *o = container_of(pos, struct sched_entity, waiting);
+
+		if (o->group == e->group)
+			return o;
+	}
+	return NULL;
+}
+
+/* Is it this CPU's turn to run `to`, or so near that nobody loses by it? On the scale of c. */
+static bool may_favour(const struct sched_cpu *c, const struct sched_entity *to)
+{
+	uint64_t key = to->key + sched_get(to->cpu->shift) - sched_get(c->shift);
+
+	return to->state == SCHED_WAITING && sched_allowed(to, c) && !sched_before(c->vtime + c->round, key);
+}
+
+/* The running entity waits for another one, say for a lock that it holds: let others run before it. It loses nothing of
+ * its share.
+ * to: who should run instead, best of all, if it waits, also for another CPU; NULL: one of the same group that waits here.
+ * Context: on the CPU itself, while it runs one; sched_pick() is next; no locks. */
+void sched_yield_to(struct sched_cpu *c, struct sched_entity *to)
+{
+	struct sched_entity *e = c->current;
+	struct sched_cpu *o;
+
+	assert(e != NULL);
+	sched_lock(c);
+	e->yielded = true;
+	if (to == NULL)
+		to = waiting_sibling(c, e);
+	if (to != NULL && to != e) {
+		o = sched_cpu_of(to);
+		sched_lock_second(c, o);
+		if (sched_cpu_of(to) == o && may_favour(c, to)) {
+			if (o != c)
+				sched_take(c, to);
+			c->favoured = to;
+		}
+		if (o != c)
+			sched_unlock(o);
+	}
+	sched_unlock(c);
+}

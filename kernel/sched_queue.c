@@ -1,0 +1,327 @@
+/* One CPU's queue: who waits, in which order, and who is next. Two pairing heaps (Fredman, Sedgewick, Sleator, Tarjan:
+ * "The Pairing Heap", 1986) by virtual start time, a list of boosted ones, and a list of all by how long they have waited.
+ * Inserting costs O(1), removing O(log n) amortised. */
+#include "kernel/lib/muldiv.h"
+#include "kernel/sched_internal.h"
+
+enum { DEBT_SLICES = 3, LAG_ROUNDS = 2 };
+
+/* The earlier key first; of equal ones, who waits for longer. */
+static bool goes_first(const struct sched_entity *a, const struct sched_entity *b)
+{
+	return a->key != b->key ? sched_before(a->key, b->key) : a->since <= b->since;
+}
+
+/* Join two heaps; either may be empty. */
+static struct sched_entity *meld(struct sched_entity *a, struct sched_entity *b)
+{
+	if (a == NULL || b == NULL)
+		return a != NULL ? a : b;
+	if (!goes_first(a, b)) {
+		struct sched_entity *swap = a;
+
+		a = b;
+		b = swap;
+	}
+	b->prev = a;
+	b->next = a->child;
+	if (a->child != NULL)
+		a->child->prev = b;
+	a->child = b;
+	return a;
+}
+
+/* Make one heap of a list of siblings: meld them in pairs from the front, then the pairs from the back. */
+static struct sched_entity *meld_siblings(struct sched_entity *first)
+{
+	struct sched_entity *pairs = NULL, *heap = NULL;
+
+	while (first != NULL) {
+		struct sched_entity *a = first, *b = first->next;
+
+		first = b != NULL ? b->next : NULL;
+		a->next = a->prev = NULL;
+		if (b != NULL)
+			b->next = b->prev = NULL;
+		a = meld(a, b);
+		a->next = pairs;
+		pairs = a;
+	}
+	while (pairs != NULL) {
+		struct sched_entity *a = pairs;
+
+		pairs = a->next;
+		a->next = NULL;
+		heap = meld(heap, a);
+	}
+	return heap;
+}
+
+static void heap_insert(struct sched_heap *h, struct sched_entity *e)
+{
+	e->child = e->next = e->prev = NULL;
+	h->root = meld(h->root, e);
+	sched_set(h->count, h->count + 1);
+}
+
+static void heap_remove(struct sched_heap *h, struct sched_entity *e)
+{
+	struct sched_entity *below = meld_siblings(e->child);
+
+	assert(h->count > 0);
+	if (e == h->root) {
+		h->root = below;
+	} else {
+		/* prev is the parent for the first child, the sibling before for the others. */
+		if (e->prev->child == e)
+			e->prev->child = e->next;
+		else
+			e->prev->next = e->next;
+		if (e->next != NULL)
+			e->next->prev = e->prev;
+		h->root = meld(h->root, below);
+	}
+	e->child = e->next = e->prev = NULL;
+	sched_set(h->count, h->count - 1);
+}
+
+/* The next node to visit behind e without going below it, NULL: none. */
+static struct sched_entity *heap_walk_past(struct sched_entity *e)
+{
+	while (e != NULL && e->next == NULL) {
+		struct sched_entity *first = e;
+
+		/* Back along the siblings; the first one's prev is the parent. */
+		while (first->prev != NULL && first->prev->child != first)
+			first = first->prev;
+		e = first->prev;
+	}
+	return e != NULL ? e->next : NULL;
+}
+
+/* The first of the heap that may run on cpu. Below one that may, nothing goes before it: only what may not is descended
+ * into. *pins: the union of the pins that were seen. */
+static struct sched_entity *heap_find_for(const struct sched_heap *h, unsigned cpu, uint64_t *pins)
+{
+	struct sched_entity *best = NULL, *e = h->root;
+
+	while (e != NULL) {
+		bool allowed = bits_test(e->pins, cpu);
+
+		*pins |= e->pins;
+		if (allowed && (best == NULL || goes_first(e, best)))
+			best = e;
+		e = !allowed && e->child != NULL ? e->child : heap_walk_past(e);
+	}
+	return best;
+}
+
+/* Ticks of running as virtual time. weight: in 1/256, not 0. */
+uint64_t sched_virtual(uint64_t ticks, uint64_t weight)
+{
+	return muldiv_u64(ticks, 1ull << SCHED_VTIME_SHIFT, weight);
+}
+
+/* The entity's part of its group's weight, in 1/256: all that want to run have the same. */
+uint64_t sched_entity_weight(const struct sched_entity *e)
+{
+	uint32_t active = sched_get(e->group->active);
+	uint64_t weight = (uint64_t)sched_get(e->group->weight) << 8;
+
+	if (active > 1)
+		weight /= active;
+	return weight != 0 ? weight : 1;
+}
+
+/* Take off the debt what its CPU has got through for everyone. */
+void sched_settle_debt(struct sched_entity *e)
+{
+	uint64_t passed = e->cpu->fair - e->fair;
+
+	e->debt = e->debt > passed ? e->debt - passed : 0;
+	e->fair = e->cpu->fair;
+}
+
+/* How long a queue of `count` takes until everyone had a turn. An average turn is a slice, less when there are many. */
+uint64_t sched_round_ticks(const struct sched_cpu *c, uint32_t count)
+{
+	const struct sched *s = c->sched;
+	uint64_t slice = sched_get(s->slice);
+
+	if (count == 0)
+		count = 1;
+	if (slice > s->round_max / count)
+		slice = s->round_max / count;
+	if (slice < s->slice_min)
+		slice = s->slice_min;
+	return slice * count;
+}
+
+static void publish_round(struct sched_cpu *c)
+{
+	if (c->weight != 0)
+		sched_set(c->round, sched_virtual(sched_round_ticks(c, c->count), c->weight));
+}
+
+/* Count the entity among those that wait or run here, or no longer. */
+void sched_queue_attach(struct sched_cpu *c, struct sched_entity *e)
+{
+	e->queue_weight = sched_entity_weight(e);
+	c->weight += e->queue_weight;
+	sched_set(c->count, c->count + 1);
+	if (e->boosted)
+		sched_set(c->boosts, c->boosts + 1);
+	publish_round(c);
+}
+
+void sched_queue_detach(struct sched_cpu *c, struct sched_entity *e)
+{
+	assert(c->count > 0 && c->weight >= e->queue_weight);
+	c->weight -= e->queue_weight;
+	sched_set(c->count, c->count - 1);
+	if (e->boosted)
+		sched_set(c->boosts, c->boosts - 1);
+	publish_round(c);
+}
+
+static void publish_movable(struct sched_cpu *c)
+{
+	if (c->movable.root != NULL)
+		sched_set(c->movable_key, c->movable.root->key);
+	else if (c->boosts_movable == 0)
+		sched_set(c->movable_pins, 0);
+}
+
+/* Let an attached entity wait. since: from when on; mostly now, so that its place among the others is found at once. */
+void sched_queue_insert(struct sched_cpu *c, struct sched_entity *e, uint64_t since)
+{
+	bool local = sched_pinned_here(e);
+	struct list *at = c->waiting.prev;
+
+	e->state = SCHED_WAITING;
+	e->since = since;
+	while (at != &c->waiting && container_of(at, struct sched_entity, waiting)->since > since)
+		at = at->prev;
+	list_add_after(at, &e->waiting);
+	if (!local)
+		sched_set(c->movable_pins, c->movable_pins | e->pins);
+	if (e->boosted) {
+		list_add_back(&c->boosted, &e->boost);
+		if (!local)
+			sched_set(c->boosts_movable, c->boosts_movable + 1);
+	} else {
+		heap_insert(local ? &c->local : &c->movable, e);
+	}
+	publish_movable(c);
+}
+
+void sched_queue_remove(struct sched_cpu *c, struct sched_entity *e)
+{
+	bool local = sched_pinned_here(e);
+
+	assert(e->state == SCHED_WAITING && e->cpu == c);
+	list_remove(&e->waiting);
+	if (e->boosted) {
+		list_remove(&e->boost);
+		if (!local)
+			sched_set(c->boosts_movable, c->boosts_movable - 1);
+	} else {
+		heap_remove(local ? &c->local : &c->movable, e);
+	}
+	if (c->favoured == e)
+		c->favoured = NULL;
+	publish_movable(c);
+}
+
+/* A start time that fits this queue. Not earlier than its virtual time: sleeping earns nothing. Not so late that the entity
+ * would have to wait for more than it can have got too much, which is a slice or two on a CPU of its own. And not so early
+ * either, compared to all queues it could stand in: it would have gone there, if it could use more than one CPU. */
+uint64_t sched_queue_clamp(const struct sched_cpu *c, const struct sched_entity *e, uint64_t start)
+{
+	uint64_t most = sched_virtual(DEBT_SLICES * sched_get(c->sched->slice), sched_entity_weight(e));
+
+	start = sched_later(start, c->vtime);
+	if (sched_before(c->vtime + most, start))
+		start = c->vtime + most;
+	return sched_latest_elsewhere(c, e, start + most, LAG_ROUNDS) - most;
+}
+
+/* Let an entity that has something to do again wait here.  e: of this CPU, detached. */
+void sched_queue_enter(struct sched_cpu *c, struct sched_entity *e, uint64_t now, bool may_boost)
+{
+	e->boosted = false;
+	e->turn_left = 0;
+	if (c->count == 0) {
+		/* An empty queue has no virtual time of its own; its last one may be long ago. */
+		e->start = sched_latest_elsewhere(c, e, e->start, 0);
+		sched_set(c->vtime, e->start);
+	} else {
+		uint64_t credit = sched_virtual(c->sched->slice_min, sched_entity_weight(e));
+
+		e->start = sched_queue_clamp(c, e, e->start);
+		e->boosted = may_boost && e->debt <= credit;
+		e->boost_left = c->sched->slice_min;
+	}
+	e->key = e->start;
+	sched_queue_attach(c, e);
+	sched_queue_insert(c, e, now);
+}
+
+static struct sched_entity *first_in_order(const struct sched_cpu *c)
+{
+	struct sched_entity *a = c->local.root, *b = c->movable.root;
+
+	if (a == NULL || b == NULL)
+		return a != NULL ? a : b;
+	return goes_first(a, b) ? a : b;
+}
+
+/* Does nobody's turn begin before e's? */
+bool sched_queue_is_first(const struct sched_cpu *c, const struct sched_entity *e)
+{
+	return e == first_in_order(c);
+}
+
+/* When the longest waiter has waited for as many slices as there are entities here. */
+uint64_t sched_queue_overdue_at(const struct sched_cpu *c)
+{
+	const struct list *first = list_first(&c->waiting);
+
+	if (first == NULL)
+		return DEADLINE_NEVER;
+	return container_of(first, struct sched_entity, waiting)->since + c->count * sched_get(c->sched->slice);
+}
+
+/* Who is next; it stays in the queue. NULL: nobody waits. */
+struct sched_entity *sched_queue_choose(struct sched_cpu *c, uint64_t now)
+{
+	if (list_empty(&c->waiting))
+		return NULL;
+	if (now >= sched_queue_overdue_at(c))
+		return container_of(list_first(&c->waiting), struct sched_entity, waiting);
+	if (!list_empty(&c->boosted))
+		return container_of(list_first(&c->boosted), struct sched_entity, boost);
+	if (c->favoured != NULL)
+		return c->favoured;
+	return first_in_order(c);
+}
+
+/* Who of those waiting here goes first among those that may run on cpu. NULL: none. */
+struct sched_entity *sched_queue_find_for(struct sched_cpu *c, unsigned cpu, bool boosted_too)
+{
+	uint64_t pins = 0;
+	struct sched_entity *e;
+
+	LIST_FOR_EACH(pos, &c->boosted)
+	{
+		e = container_of(pos, struct sched_entity, boost);
+		if (!sched_pinned_here(e))
+			pins |= e->pins;
+		if (boosted_too && bits_test(e->pins, cpu))
+			return e;
+	}
+	e = heap_find_for(&c->movable, cpu, &pins);
+	if (e == NULL)
+		sched_set(c->movable_pins, pins); /* all were seen: exact again */
+	return e;
+}
