@@ -3,7 +3,9 @@
  *	by=halt		CLI; HLT			by=panic	prints, then triple fault
  *	by=ud		an invalid instruction, without an IDT
  *	by=kbd by=cf9 by=port92			reset
- *	by=off		power off			by=stray	touches an address that is nobody's, gpa=N
+ *	by=off		power off
+ *	by=stray	touches an address that is nobody's, gpa=N	by=jump		executes there
+ *	by=tables	has its page tables there			by=odd		loads it into the FPU
  * `delay=N` waits about so many milliseconds first, by the 8254. */
 #include "guests/lib/guest.h"
 
@@ -85,12 +87,33 @@ static void stray(void)
 	print("end: still here\n");
 }
 
+static void jump(void)
+{
+	((void (*)(void))(uintptr_t)guest_number("gpa", 0xd0000000))();
+}
+
+static void tables(void)
+{
+	uint32_t cr0;
+
+	__asm__ volatile("mov %0, %%cr3" : : "r"(guest_number("gpa", 0xd0000000)));
+	__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+	__asm__ volatile("mov %0, %%cr0" : : "r"(cr0 | 0x80000000) : "memory");
+}
+
+static void odd(void)
+{
+	__asm__ volatile("fninit; flds (%0)" : : "r"(guest_number("gpa", 0xd0000000)));
+}
+
 static const struct {
 	const char *word;
 	void (*end)(void);
 } ways[] = {
-	{"by=triple", triple},   {"by=spin", spin}, {"by=halt", hang},        {"by=panic", panic}, {"by=ud", invalid},
-	{"by=kbd", by_keyboard}, {"by=cf9", reset}, {"by=port92", by_port92}, {"by=off", off},     {"by=stray", stray},
+	{"by=triple", triple}, {"by=spin", spin},       {"by=halt", hang}, {"by=panic", panic},
+	{"by=ud", invalid},    {"by=kbd", by_keyboard}, {"by=cf9", reset}, {"by=port92", by_port92},
+	{"by=off", off},       {"by=stray", stray},     {"by=jump", jump}, {"by=tables", tables},
+	{"by=odd", odd},
 };
 
 void guest_main(void)

@@ -189,15 +189,14 @@ class Machine:
         self.pump(0)
         self.unread[0] = b""
         self.send(line + "\r")
-        reply = re.compile(r"avatar> " + re.escape(line) + r"\n(.*?)(?:(?<=\n)|^)avatar> |"
-                           r"\A" + re.escape(line) + r"\n(.*?)(?<=\n)avatar> ", re.S)
+        reply = re.compile(re.escape(line) + r"\n(.*?)(?<=\n)avatar> ", re.S)
         end = time.monotonic() + timeout * STRETCH
         while True:
             text = plain(self.unread[0])
             match = reply.search(text)
             if match:
                 self.unread[0] = text[match.end():].encode()
-                return match.group(1) if match.group(1) is not None else match.group(2)
+                return match.group(1)
             if self.dead():
                 self.fail("the machine ended (code %r) during the command %r; last words: %s" % (self.wait(5), line, text[-1200:]))
             if time.monotonic() > end:
@@ -207,7 +206,7 @@ class Machine:
     def console(self, name, timeout=30):
         """Attach to a guest's console; what it has printed so far comes first."""
         self.send("console %s\r" % name)
-        self.expect(r"\[%s: attached[^\n]*\n" % re.escape(name), timeout)
+        self.expect(r"\[%s\b[^\n]*: attached[^\n]*\n" % re.escape(name), timeout)
 
     def detach(self, timeout=30):
         self.send(b"\x1d")
