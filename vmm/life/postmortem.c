@@ -30,7 +30,9 @@ void vm_postmortem(struct vm *vm, struct vcpu *v, void (*line)(void *ctx, const 
 	line(ctx, text);
 	inspect_regs(v, &out);
 	inspect_rip(v, &out);
-	fmt_snprintf(text, sizeof(text), "last %u of %llu exits:", POSTMORTEM_EXITS, (unsigned long long)v->ring.count);
+	fmt_snprintf(text, sizeof(text), "last %u of %llu exits:",
+		     v->ring.count < POSTMORTEM_EXITS ? (unsigned)v->ring.count : POSTMORTEM_EXITS,
+		     (unsigned long long)v->ring.count);
 	line(ctx, text);
 	inspect_trace(v, POSTMORTEM_EXITS, vm->host->tsc_hz, &out);
 	line(ctx, "end of post-mortem");
