@@ -60,4 +60,4 @@ fuzz-build: $(FUZZ_BINS)
 
 .PHONY: unit unit-build fuzz-build
 
-include tests/targets.mk
+include tests/targets.mk tests/bench.mk

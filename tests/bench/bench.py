@@ -1,0 +1,283 @@
+#!/usr/bin/python3
+"""Measure the round trips out of a guest, and Linux's boot, in Bochs, where one tick of the TSC is one instruction; see
+docs/performance.md.
+
+The bench guest (guests/bench/) runs on the bare machine, then under the hypervisor with every feature and with some taken
+away. The table goes to stdout, the figures to build/bench.json. The run fails when a figure grew by more than 3 % over
+tests/bench/figures.json; --commit writes that file anew.
+"""
+import argparse
+import json
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "boot"), os.path.join(ROOT, "boot"), os.path.join(ROOT, "guests")]
+sys.dont_write_bytecode = True
+
+import machine  # noqa: E402
+import mkinitramfs  # noqa: E402
+import mkiso  # noqa: E402
+import reference  # noqa: E402
+
+BUILD = os.path.join(ROOT, "build")
+GUESTS = os.path.join(BUILD, "guests")
+WORK = os.path.join(BUILD, "bench")
+FIGURES = os.path.join(HERE, "figures.json")
+GROWTH_ALLOWED = 0.03
+GUEST_MEMORY = "64M"
+VARIANTS = ("", "noapicv", "novpid", "nopreempt")
+
+LINUX_IPS = 100000000
+LINUX_CMDLINE = "console=ttyS0 quiet nokaslr"
+STARTUP_64 = 0x1000000  # where the kernel is linked to run, and does without KASLR
+STOPS = 24
+
+
+# --- ISOs ---
+
+def iso(name, sources, commands):
+    path = os.path.join(WORK, name + ".iso")
+    mkiso.build(path, sources, "\n".join(["set timeout=0"] + commands + ["boot", ""]), True)
+    return path
+
+
+def native_iso(name, files, command):
+    mkiso.BIOS_MODULES = "biosdisk iso9660 multiboot multiboot2 linux normal serial terminal"
+    return iso(name, [(path, "boot/" + place) for place, path in files.items()],
+               ["insmod " + command.split()[0]] + command.split("\n"))
+
+
+def avatar_iso(name, conf, files, bootline):
+    path = os.path.join(WORK, name + ".conf")
+    with open(path, "w") as f:
+        f.write(conf)
+    sources = [(os.path.join(BUILD, "avatar.elf"), "boot/avatar.elf"), (path, "boot/avatar.conf")]
+    sources += [(source, "boot/" + place) for place, source in files.items()]
+    modules = [("boot/avatar.conf", "avatar.conf")] + [("boot/" + place, place) for place in files]
+    return iso(name, sources, mkiso.boot_commands(bootline, modules))
+
+
+# --- the bench guest ---
+
+def parse(text):
+    """The lines `bench NAME COUNT MEAN` and `skip NAME WHY`."""
+    figures, means, skipped = {}, {}, {}
+    for line in machine.plain(text).splitlines():
+        match = re.search(r"\bbench (\w+) (\d+) (\d+)$", line)  # may stand behind what a benchmark printed
+        if match:
+            figures[match[1]], means[match[1]] = int(match[2]), int(match[3])
+        match = re.search(r"\bskip (\w+) (.*)$", line)
+        if match:
+            skipped[match[1]] = match[2]
+    return figures, means, skipped
+
+
+def bench_native():
+    files = {"bench.elf": os.path.join(GUESTS, "bench.elf")}
+    disc = native_iso("native", files, "multiboot /boot/bench.elf")
+    with machine.Bochs(os.path.join(WORK, "native"), iso=disc, mem=256) as m:
+        return parse(m.expect("bench: done", 120, never="trap: "))
+
+
+def bench_under(variant):
+    name = variant or "all"
+    conf = "[vm bench]\nkernel = bench.elf\nmemory = %s\nautostart = no\n" % GUEST_MEMORY
+    disc = avatar_iso(name, conf, {"bench.elf": os.path.join(GUESTS, "bench.elf")}, variant)
+    with machine.Bochs(os.path.join(WORK, name), iso=disc, mem=256) as m:
+        m.prompt(60)
+        m.send("start bench\r")
+        m.prompt(30)
+        m.console("bench")
+        found = parse(m.expect("bench: done", 120, never="trap: |crashed"))
+        if m.complaints():
+            sys.exit("error: Bochs complains: %s" % m.complaints()[0])
+        return found
+
+
+# --- Linux ---
+
+def ramdisk():
+    path = os.path.join(WORK, "ramdisk")
+    with open(os.path.join(GUESTS, "bench_init"), "rb") as f:
+        init = f.read()
+    archive = [mkinitramfs.record(1, "dev", 0o040755),
+               mkinitramfs.record(2, "dev/console", 0o020600, device=(5, 1)),
+               mkinitramfs.record(3, "init", 0o100755, init),
+               mkinitramfs.record(0, "TRAILER!!!", 0)]
+    with open(path, "wb") as f:
+        f.write(b"".join(archive))
+    return path
+
+
+# The rc file is read on at every stop: at each arrival at startup_64's address, and at /init's mark.
+DEBUGGER = "lb 0x%x\n" % STARTUP_64 + "c\nptime\n" * STOPS + "c\n"
+
+
+def linux_ticks(m):
+    """Ticks from the last arrival at startup_64's address to /init. (The first arrival is the decompressor's, when a loader
+    puts that at the same address.)"""
+    m.stdout.flush()
+    with open(os.path.join(m.folder, "stdout.txt"), errors="replace") as f:
+        text = f.read()
+    start, stop = None, None
+    for kind, ticks in re.findall(r"^\(0\) (Breakpoint|Magic breakpoint).*?^ptime: (\d+)", text, re.S | re.M):
+        if kind.startswith("Magic"):
+            stop = int(ticks)
+            break
+        start = int(ticks)
+    if start is None or stop is None:
+        m.fail("no marks of the boot in %s" % text[-500:])
+    return stop - start
+
+
+def linux_files():
+    return {"vmlinuz": os.path.join(GUESTS, "debian", "vmlinuz"), "ramdisk": ramdisk()}
+
+
+def linux_native():
+    disc = native_iso("linux-native", linux_files(), "linux /boot/vmlinuz %s\ninitrd /boot/ramdisk" % LINUX_CMDLINE)
+    # The decompressor reads an MSR that Bochs does not have.
+    with machine.Bochs(os.path.join(WORK, "linux-native"), iso=disc, mem=512, ips=LINUX_IPS, debugger=DEBUGGER,
+                       ignore_bad_msrs=1, extra="magic_break: enabled=1") as m:
+        m.expect("bench init", 240, never="Kernel panic")
+        return linux_ticks(m)
+
+
+def linux_under(variant):
+    name = "linux-" + (variant or "all")
+    conf = "[vm linux]\nkernel = vmlinuz\ninitrd = ramdisk\ncmdline = %s\nmemory = 512M\nautostart = no\n" % LINUX_CMDLINE
+    disc = avatar_iso(name, conf, linux_files(), variant)
+    with machine.Bochs(os.path.join(WORK, name), iso=disc, mem=1024, ips=LINUX_IPS, debugger=DEBUGGER,
+                       extra="magic_break: enabled=1") as m:
+        m.prompt(60)
+        m.send("start linux\r")
+        m.prompt(30)
+        m.console("linux")
+        m.expect("bench init", 240, never="Kernel panic|crashed")
+        m.detach()
+        m.command("json on")
+        stats = json.loads(re.search(r"\{.*\}", m.command("stats linux"), re.S)[0])
+        return linux_ticks(m), find_reasons(stats)
+
+
+def find_reasons(stats):
+    """The first "reasons" of a reply."""
+    if isinstance(stats, dict):
+        if "reasons" in stats:
+            return stats["reasons"]
+        stats = list(stats.values())
+    for member in stats if isinstance(stats, list) else ():
+        found = find_reasons(member)
+        if found is not None:
+            return found
+    return None
+
+
+# --- the table ---
+
+def number(value):
+    return "-" if value is None else "%.4f" % value if isinstance(value, float) else "%d" % value
+
+
+def change(new, old):
+    if old in (None, 0) or new is None:
+        return "-"
+    return "%+.1f %%" % (100.0 * (new - old) / old)
+
+
+def best_reference(name):
+    kvm, xen = reference.BEST.get(name, (None, None))
+    return kvm, xen, min([v for v in (kvm, xen) if v is not None], default=None)
+
+
+def print_table(result, committed):
+    heads = ("", "native", "ours") + tuple(v for v in VARIANTS if v) + ("KVM", "Xen", "best/ours", "committed", "change")
+    rows = [heads]
+    for name, ours in result["figures"].items():
+        kvm, xen, best = best_reference(name)
+        row = [name, number(result["native"].get(name)), number(ours)]
+        row += [number(result["variants"].get(v, {}).get(name)) for v in VARIANTS if v]
+        row += [number(kvm), number(xen), "%.1f" % (best / ours) if best and ours else "-"]
+        row += [number(committed["figures"].get(name)), change(ours, committed["figures"].get(name))]
+        rows.append(row)
+    widths = [max(len(r[i]) for r in rows) for i in range(len(heads))]
+    for r in rows:
+        print("  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths))).rstrip())
+
+
+def grown(result, committed):
+    """What got slower than allowed, or is gone, with words for it."""
+    complaints = []
+    sets = [("", result["figures"], committed.get("figures", {}))]
+    sets += [(v + " ", result["variants"].get(v, {}), old) for v, old in committed.get("variants", {}).items()]
+    for where, new, old in sets:
+        for name, value in old.items():
+            if name.startswith("linux") and "linux_boot" not in result["figures"]:
+                continue
+            if where and name.startswith("linux"):
+                continue
+            if name not in new:
+                complaints.append("%s%s: no figure any more, it was %s" % (where, name, number(value)))
+            elif new[name] > value * (1 + GROWTH_ALLOWED):
+                complaints.append("%s%s: %s, it was %s (%s)" % (where, name, number(new[name]), number(value),
+                                                               change(new[name], value)))
+    return complaints
+
+
+def measure(options):
+    result = {"figures": {}, "native": {}, "variants": {}, "means": {}, "skipped": {}, "per_exit": {}}
+    result["native"], _, _ = bench_native()
+    for variant in VARIANTS:
+        figures, means, skipped = bench_under(variant)
+        key = variant or "all"
+        result["means"][key], result["skipped"][key] = means, skipped
+        if variant:
+            result["variants"][variant] = figures
+        else:
+            result["figures"] = figures
+    if options.linux:
+        result["native"]["linux_boot"] = linux_native()
+        ticks, reasons = linux_under("")
+        result["figures"]["linux_boot"] = ticks
+        result["figures"]["linux_boot_ratio"] = ticks / result["native"]["linux_boot"]
+        result["figures"]["linux_exits"] = sum(reasons.values())
+        result["linux_exits"] = dict(sorted(reasons.items(), key=lambda r: -r[1]))
+    return result
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("--no-linux", dest="linux", action="store_false", help="the bench guest alone")
+    p.add_argument("--commit", action="store_true", help="write tests/bench/figures.json anew")
+    options = p.parse_args()
+    os.makedirs(WORK, exist_ok=True)
+    committed = {"figures": {}, "variants": {}}
+    if os.path.exists(FIGURES):
+        with open(FIGURES) as f:
+            committed = json.load(f)
+    result = measure(options)
+    with open(os.path.join(BUILD, "bench.json"), "w") as f:
+        json.dump(result, f, indent="\t")
+        f.write("\n")
+    print_table(result, committed)
+    if "linux_exits" in result:
+        print("Linux's exits: " + ", ".join("%s %d" % r for r in result["linux_exits"].items()))
+    if options.commit:
+        with open(FIGURES, "w") as f:
+            kept = {k: result[k] for k in ("figures", "variants", "native")}
+            if not options.linux:
+                kept["figures"] = {**{k: v for k, v in committed["figures"].items() if k.startswith("linux")}, **kept["figures"]}
+            json.dump(kept, f, indent="\t")
+            f.write("\n")
+        return
+    complaints = grown(result, committed)
+    if complaints:
+        sys.exit("error: slower than tests/bench/figures.json by more than %d %%:\n  %s"
+                 % (round(GROWTH_ALLOWED * 100), "\n  ".join(complaints)))
+
+
+if __name__ == "__main__":
+    main()
