@@ -9,5 +9,9 @@ void idle_set_timer(void (*arm)(uint64_t tsc));
 /* Halt until an interrupt comes, at the latest at tsc. Returns after the interrupt's handler has run. IF = 0 before and after. */
 void idle_until(uint64_t tsc);
 
+/* Have the timer's interrupt come at tsc, while something else runs: for processors that leave a guest by an interrupt only.
+ * Cheap when the time is the one already set. Cancelled by idle_until(). */
+void idle_alarm(uint64_t tsc);
+
 /* Let every interrupt that is pending now have its handler, and go on. IF = 0 before and after. */
 void idle_window(void);

@@ -1,6 +1,7 @@
 /* A guest that ends, or does not, in the way that its command line says:
  *	by=triple	triple fault			by=spin		interrupts off, for ever
- *	by=halt		CLI; HLT			by=panic	prints, then triple fault
+ *	by=halt		CLI; HLT			by=busy		interrupts on, for ever
+ *	by=panic	prints, then triple fault
  *	by=ud		an invalid instruction, without an IDT
  *	by=kbd by=cf9 by=port92			reset
  *	by=off		power off
@@ -53,6 +54,14 @@ static void invalid(void)
 static void spin(void)
 {
 	__asm__ volatile("cli; 1: jmp 1b");
+}
+
+/* The same with interrupts on: all are masked at the 8259s, so none comes. */
+static void busy(void)
+{
+	__asm__ volatile("sti");
+	for (;;)
+		__asm__ volatile("");
 }
 
 static void panic(void)
@@ -110,10 +119,10 @@ static const struct {
 	const char *word;
 	void (*end)(void);
 } ways[] = {
-	{"by=triple", triple}, {"by=spin", spin},       {"by=halt", hang}, {"by=panic", panic},
-	{"by=ud", invalid},    {"by=kbd", by_keyboard}, {"by=cf9", reset}, {"by=port92", by_port92},
-	{"by=off", off},       {"by=stray", stray},     {"by=jump", jump}, {"by=tables", tables},
-	{"by=odd", odd},
+	{"by=triple", triple},    {"by=spin", spin},  {"by=busy", busy},       {"by=halt", hang},
+	{"by=panic", panic},      {"by=ud", invalid}, {"by=kbd", by_keyboard}, {"by=cf9", reset},
+	{"by=port92", by_port92}, {"by=off", off},    {"by=stray", stray},     {"by=jump", jump},
+	{"by=tables", tables},    {"by=odd", odd},
 };
 
 void guest_main(void)

@@ -52,6 +52,17 @@ def test_without(boot, words):
     assert not m.command('wait a "tick: done" 60', 120).startswith("error")
 
 
+def test_busy_without_timer(boot):
+    """No preemption timer: a guest that computes for ever leaves the CPU by the local APIC's timer all the same."""
+    m = boot("[vm busy]\nkernel = end.elf\ncmdline = by=busy\nmemory = 8M\n[vm tick]\nkernel = tick.elf\n"
+             "cmdline = lapic count=2\nmemory = 8M\n", bootline="nopreempt", mem=256)
+    m.prompt()
+    m.command("start busy")
+    m.command("start tick")
+    assert not m.command('wait tick "tick: done" 60', 120).startswith("error")
+    assert "external interrupt" in m.command("stats busy")
+
+
 def test_bochs_uefi(boot):
     """OVMF in Bochs: no ACPI tables, VT-x left off and unlocked by firmware."""
     m = boot("[vm a]\nkernel = hello.elf\nmemory = 8M\nautostart = yes\n", uefi=True, mem=768)

@@ -276,6 +276,22 @@ static void test_halted_with_interrupts_off_sleeps_on(void **state)
 	assert_int_equal(v->hw->last_inject.type, EVENT_NMI);
 }
 
+/* A processor without preemption timer leaves its guest by the interrupt of the CPU's own timer. */
+static void test_without_a_timer_the_cpus_own_is_armed(void **state)
+{
+	(void)state;
+	fx_idle_alarm = 0;
+	will_halt(v);
+	assert_int_equal(vcpu_run(v, FOREVER - 7), RUN_HALTED);
+	assert_true(fx_idle_alarm == 0);
+	fake_machine.has_timer = false;
+	v->state = VCPU_RUNNABLE;
+	will_halt(v);
+	assert_int_equal(vcpu_run(v, FOREVER - 7), RUN_HALTED);
+	fake_machine.has_timer = true;
+	assert_true(fx_idle_alarm == v->hw->last_deadline && fx_idle_alarm != 0);
+}
+
 static void test_nobody_can_run_and_nothing_is_due(void **state)
 {
 	(void)state;
@@ -495,6 +511,7 @@ int main(void)
 		T(test_halted_wakes_by_an_alarm),
 		T(test_halted_with_interrupts_off_sleeps_on),
 		T(test_nobody_can_run_and_nothing_is_due),
+		T(test_without_a_timer_the_cpus_own_is_armed),
 		T(test_alarm_bounds_the_entry_and_fires),
 		T(test_alarm_not_a_tick_early),
 		T(test_pause_request_keeps_the_others),

@@ -32,12 +32,18 @@ static struct vmm_host fx_host;
 static char fx_why[LIFE_WHY];
 static unsigned fx_idles, fx_windows;
 static uint64_t fx_idle_until; /* what the last idle_until() was asked */
+static uint64_t fx_idle_alarm; /* and the last idle_alarm(); 0: it was not called */
 
 /* The two places where the kernel takes interrupts: here they only count. */
 void idle_until(uint64_t tsc)
 {
 	fx_idles++;
 	fx_idle_until = tsc;
+}
+
+void idle_alarm(uint64_t tsc)
+{
+	fx_idle_alarm = tsc;
 }
 
 void idle_window(void)

@@ -151,6 +151,7 @@ enum run_end vcpu_run(struct vcpu *v, uint64_t slice_end)
 	struct vm_exit e;
 	uint64_t now = rdtsc();
 	enum run_end end = RUN_YIELD;
+	const bool has_timer = vcpu_hw_has_timer();
 
 	vcpu_hw_load(v);
 	for (;;) {
@@ -162,7 +163,12 @@ enum run_end vcpu_run(struct vcpu *v, uint64_t slice_end)
 		if (unlikely(v->requests != 0 || v->inject.valid) && !before_entry(v, &end))
 			return end;
 		alarm = next_alarm(vm);
-		if (unlikely(vcpu_hw_enter(v, alarm < slice_end ? alarm : slice_end, &e) != 0))
+		if (alarm > slice_end)
+			alarm = slice_end;
+		/* Without a preemption timer it is this CPU's own timer that leaves the guest, by its interrupt. */
+		if (unlikely(!has_timer))
+			idle_alarm(alarm);
+		if (unlikely(vcpu_hw_enter(v, alarm, &e) != 0))
 			return entry_refused(v, &e);
 		now = e.tsc;
 		/* An event that the exit cut off goes in again first; a fault of the handler's may join it as a double fault. */

@@ -124,20 +124,6 @@ void vcpu_hw_unload(struct vcpu *v)
 	vmcs_clear(cpu, v->hw);
 }
 
-/* MSRs whose values the processor holds for the guest anyway: no exit. The FS and GS bases, SYSENTER, EFER and PAT are VMCS
- * fields, the rest live registers. */
-static void pass_live_msrs(struct vcpu *v)
-{
-	static const uint32_t msrs[] = {MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_PAT,
-					MSR_EFER,        MSR_STAR,         MSR_LSTAR,        MSR_CSTAR,
-					MSR_FMASK,       MSR_FS_BASE,      MSR_GS_BASE,      MSR_KERNEL_GS_BASE};
-
-	for (size_t i = 0; i < ARRAY_LEN(msrs); i++)
-		vcpu_hw_msr_passthrough(v, msrs[i], true, true);
-	if (vmx_machine.has_tsc_aux)
-		vcpu_hw_msr_passthrough(v, MSR_TSC_AUX, true, true);
-}
-
 static void *alloc_zeroed(unsigned order)
 {
 	const struct page_source *pages = vmx_machine.pages;
@@ -224,7 +210,6 @@ int vcpu_hw_create(struct vcpu *v)
 		v->hw = NULL;
 		return ERR_NOMEM; /* cannot be: vmx_slpt_format() has looked at the same capabilities */
 	}
-	pass_live_msrs(v);
 	fill_vmcs(v);
 	return 0;
 }
