@@ -117,6 +117,8 @@ class Booter:
         folder = self.folder()
         if iso is None:
             iso = avatar_iso(folder, conf, files or {}, bootline, uefi, modules)
+        if uefi and emulator == "bochs":
+            options.setdefault("ignore_bad_msrs", 1)  # OVMF reads some that are not there
         kind = machines.Bochs if emulator == "bochs" else machines.Qemu
         m = kind(folder, iso=iso, uefi=uefi, **options)
         self.started.append((m, allow))
