@@ -1,4 +1,5 @@
 /* `info cpuid` and `info msr`: what guests are given, row by row, with the reasons. */
+#include "kernel/lib/format.h"
 #include "vmm/core/cpuid_policy.h"
 #include "vmm/core/msr_policy.h"
 #include "vmm/monitor/info.h"
@@ -29,9 +30,15 @@ void info_msr(struct monitor *m)
 	};
 	const struct msr_row *row;
 
-	mon_printf(m, "%-17s  %-42s  %-14s  %s\n", "MSR", "name", "what happens", "why");
-	for (size_t i = 0; (row = msr_policy_row(i)) != NULL; i++)
-		mon_printf(m, "%08x-%08x  %-42s  %-14s  %s\n", row->first, row->last, row->name, actions[row->action],
-			   row->why);
+	mon_printf(m, "%-17s  %-51s  %-14s  %s\n", "MSR", "name", "what happens", "why");
+	for (size_t i = 0; (row = msr_policy_row(i)) != NULL; i++) {
+		char range[24];
+		size_t len = 0;
+
+		fmt_append(range, sizeof(range), &len, "%08x", row->first);
+		if (row->last != row->first)
+			fmt_append(range, sizeof(range), &len, "-%08x", row->last);
+		mon_printf(m, "%-17s  %-51s  %-14s  %s\n", range, row->name, actions[row->action], row->why);
+	}
 	mon_printf(m, "all others: #GP\n");
 }
