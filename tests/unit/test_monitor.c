@@ -792,6 +792,21 @@ static void test_a_crash_and_restart_is_said(void **state)
 	assert_true(str_starts(screen, "\r\n[a: crashed: why not]\r\n"));
 }
 
+static void test_a_script_goes_on_after_a_console(void **state)
+{
+	struct vm *vm = fx_vm("a", "1");
+
+	(void)state;
+	begin("console a; echo over");
+	(void)monitor_step(&mon);
+	assert_int_equal(mon.mode, MONITOR_ATTACHED);
+	assert_null(strstr(screen, "over\r\n"));
+	vm->request = VM_REQUEST_POWEROFF;
+	vm_ended(&fx_host, vm, false);
+	(void)monitor_step(&mon);
+	assert_non_null(strstr(screen, "[a: stopped]\r\n" PROMPT "echo over\r\nover\r\n" PROMPT));
+}
+
 /* --- a slow terminal --- */
 
 static void test_a_guest_waits_for_a_slow_terminal(void **state)
@@ -1033,6 +1048,130 @@ static void test_completion(void **state)
 	assert_non_null(strstr(screen, "other"));
 }
 
+/* --- anything at all --- */
+
+static uint32_t random_state = 1;
+
+static uint32_t random_below(uint32_t n)
+{
+	random_state = random_state * 1664525 + 1013904223;
+	return (random_state >> 8) % n;
+}
+
+/* Words that mean something, in any order, keys among them, on a terminal that is slow at times: whatever is typed, nothing
+ * breaks, and everything comes back. */
+static void test_random_typing(void **state)
+{
+	static const char *const words[] = {"\x03"
+					    "create a kernel=flat.bin memory=1M load-address=64K autostart=yes\r",
+					    "\x03"
+					    "create b like=a restart=always\r",
+					    "\x03"
+					    "start b\r",
+					    "\x03"
+					    "destroy a\r",
+					    "\x03"
+					    "console a\r",
+					    "\x03"
+					    "console b\r",
+					    "\x1d",
+					    "\x03"
+					    "reset a\r",
+					    "\x03"
+					    "dmesg\r",
+					    "\x03"
+					    "trace a 1024\r",
+					    "\x03"
+					    "regs a\r",
+					    "\x03"
+					    "x b 0 4096\r",
+					    "\x03"
+					    "json on\r",
+					    "\x03"
+					    "json off\r",
+					    "\x03"
+					    "top\r",
+					    "\x03"
+					    "info a\r",
+					    "a",
+					    "b",
+					    "nobody",
+					    "kernel=flat.bin",
+					    "memory=1M",
+					    "load-address=64K",
+					    "like=a",
+					    "cpus=2",
+					    "memory",
+					    "0x1000",
+					    "1",
+					    "4096",
+					    "99999999",
+					    "on",
+					    "off",
+					    "\"",
+					    "\\",
+					    "\t",
+					    "\x03",
+					    "\x1d",
+					    "\x1b[A",
+					    "\x1b[B",
+					    "\x1b[D",
+					    "\x1b[3~",
+					    "\x01",
+					    "\x05",
+					    "\x0b",
+					    "\x15",
+					    "\x17",
+					    "\x0c",
+					    "\x7f",
+					    "\xc3\xbc",
+					    "\xff",
+					    "\x1b",
+					    "autostart=yes",
+					    "restart=always",
+					    "\r",
+					    "\r",
+					    "\r",
+					    "\r",
+					    "\r",
+					    "\r"};
+
+	unsigned count = 0;
+
+	(void)state;
+	while (monitor_commands[count].name != NULL)
+		count++;
+	for (unsigned i = 0; i < 30000; i++) {
+		const struct command *c = &monitor_commands[random_below(count)];
+
+		if (random_below(3) != 0)
+			type(words[random_below(ARRAY_LEN(words))]);
+		else if (!str_eq(c->name, "panic") && !str_eq(c->name, "wait"))
+			type(c->name);
+		if (random_below(3) != 0)
+			type(" ");
+		if (keys_len > sizeof(keys) - 64 || random_below(8) == 0) {
+			screen_room = random_below(4) != 0 ? SIZE_MAX : MONITOR_RESERVE + random_below(2000);
+			(void)monitor_step(&mon);
+			if (screen_len > SCREEN_BYTES / 2)
+				screen_clear();
+		}
+		if (keys_len > sizeof(keys) - 64) {
+			memmove(keys, keys + keys_at, keys_len - keys_at);
+			keys_len -= keys_at;
+			keys_at = 0;
+			if (keys_len > sizeof(keys) - 64)
+				keys_len = 0;
+		}
+		if (mon.mode == MONITOR_ATTACHED && random_below(4) == 0)
+			guest_prints(host_find(&fx_host, mon.vm_name), "something\r\n");
+	}
+	assert_true(fx_host.next_id > 5); /* it has done something */
+	while (fx_host.vm_count > 0)
+		vm_destroy(&fx_host, fx_host.vms[0]);
+	assert_int_equal(fx_pages.pages_out, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -1062,6 +1201,7 @@ int main(void)
 		T(test_log_that_is_too_much_is_not_hidden),
 		T(test_the_guests_end_leaves_the_console),
 		T(test_a_crash_and_restart_is_said),
+		T(test_a_script_goes_on_after_a_console),
 		T(test_a_guest_waits_for_a_slow_terminal),
 		T(test_replay_on_a_slow_terminal_loses_nothing),
 		T(test_typing_faster_than_the_guest_reads),
@@ -1072,6 +1212,7 @@ int main(void)
 		T(test_panic_command),
 		T(test_poweroff_and_reboot),
 		T(test_completion),
+		T(test_random_typing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
