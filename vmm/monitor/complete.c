@@ -78,7 +78,7 @@ static unsigned line_words(const char *line, char *first, size_t first_size)
 	return count;
 }
 
-void monitor_complete(void *monitor, const char *line, const char *prefix, add_fn *add, void *ctx)
+void monitor_complete(void *monitor, const char *line, const char *prefix, add_fn *add, void *ctx2)
 {
 	const struct monitor *m = monitor;
 	char name[16];
@@ -86,19 +86,19 @@ void monitor_complete(void *monitor, const char *line, const char *prefix, add_f
 	const struct command *c = words == 0 ? NULL : monitor_command(name);
 
 	if (words == 0)
-		add_commands(add, ctx);
+		add_commands(add, ctx2);
 	if (c != NULL && c->complete == ARGS_CREATE && words >= 2)
-		add_create(m, prefix, add, ctx);
+		add_create(m, prefix, add, ctx2);
 	if (c == NULL || words != 1)
 		return;
 	if (c->complete == ARGS_VM || c->complete == ARGS_INFO)
-		add_vms(m, "", add, ctx);
+		add_vms(m, "", add, ctx2);
 	if (c->complete == ARGS_COMMAND)
-		add_commands(add, ctx);
+		add_commands(add, ctx2);
 	for (unsigned i = 0; c->complete == ARGS_INFO && info_subjects[i].name != NULL; i++)
-		add(ctx, info_subjects[i].name);
+		add(ctx2, info_subjects[i].name);
 	if (c->complete == ARGS_SWITCH) {
-		add(ctx, "on");
-		add(ctx, "off");
+		add(ctx2, "on");
+		add(ctx2, "off");
 	}
 }
