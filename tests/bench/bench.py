@@ -79,7 +79,7 @@ def bench_native():
     files = {"bench.elf": os.path.join(GUESTS, "bench.elf")}
     disc = native_iso("native", files, "multiboot /boot/bench.elf")
     with machine.Bochs(os.path.join(WORK, "native"), iso=disc, mem=256) as m:
-        return parse(m.expect("bench: done", 120, never="trap: "))
+        return parse(m.expect("bench: done", 300, never="trap: "))
 
 
 def bench_under(variant):
@@ -91,7 +91,7 @@ def bench_under(variant):
         m.send("start bench\r")
         m.prompt(30)
         m.console("bench")
-        found = parse(m.expect("bench: done", 120, never="trap: |crashed"))
+        found = parse(m.expect("bench: done", 300, never="trap: |crashed"))
         if m.complaints():
             sys.exit("error: Bochs complains: %s" % m.complaints()[0])
         return found
@@ -142,7 +142,7 @@ def linux_native():
     # The decompressor reads an MSR that Bochs does not have.
     with machine.Bochs(os.path.join(WORK, "linux-native"), iso=disc, mem=512, ips=LINUX_IPS, debugger=DEBUGGER,
                        ignore_bad_msrs=1, extra="magic_break: enabled=1") as m:
-        m.expect("bench init", 240, never="Kernel panic")
+        m.expect("bench init", 600, never="Kernel panic")
         return linux_ticks(m)
 
 
@@ -156,7 +156,7 @@ def linux_under(variant):
         m.send("start linux\r")
         m.prompt(30)
         m.console("linux")
-        m.expect("bench init", 240, never="Kernel panic|crashed")
+        m.expect("bench init", 600, never="Kernel panic|crashed")
         m.detach()
         m.command("json on")
         stats = json.loads(re.search(r"\{.*\}", m.command("stats linux"), re.S)[0])
@@ -238,6 +238,8 @@ def measure(options):
             result["variants"][variant] = figures
         else:
             result["figures"] = figures
+    import where  # here, since it uses this file
+    result["per_exit"] = where.measure()
     if options.linux:
         result["native"]["linux_boot"] = linux_native()
         ticks, reasons = linux_under("")
@@ -263,6 +265,9 @@ def main():
         json.dump(result, f, indent="\t")
         f.write("\n")
     print_table(result, committed)
+    for name, turn in result["per_exit"].items():
+        print("one %s: %d instructions in the host, %d VMREADs, %d VMWRITEs, %d MSR accesses"
+              % (name, turn["host_instructions"], turn["vmread"], turn["vmwrite"], turn["msr"]))
     if "linux_exits" in result:
         print("Linux's exits: " + ", ".join("%s %d" % r for r in result["linux_exits"].items()))
     if options.commit:
@@ -280,4 +285,5 @@ def main():
 
 
 if __name__ == "__main__":
+    sys.modules.setdefault("bench", sys.modules["__main__"])
     main()

@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+"""Where the instructions of a round trip go: Bochs traces one turn of the bench guest's loop, from one call of a handler to
+the next, and every instruction is counted for the function it lies in. VMREADs, VMWRITEs and MSR accesses are counted too,
+since under another hypervisor each may be an exit of its own. The hypervisor is the one that is measured, not a counting build.
+
+usage: where.py [NAME]: the operations' totals, or one operation by function. bench.py puts all of it into build/bench.json.
+"""
+import bisect
+import collections
+import os
+import re
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+import bench  # noqa: E402
+import machine  # noqa: E402
+
+# In the order in which the guest gets there: the figure's name, a function called once a turn, instructions to trace.
+POINTS = [
+    ("cpuid", "exit_cpuid", 800),
+    ("vmcall", "exit_vmcall", 800),
+    ("rdmsr_tsc_adjust", "exit_rdmsr", 900),
+    ("wrmsr_tsc_adjust", "exit_wrmsr", 1100),
+    ("pit_read", "counter_bus_read", 1300),
+    ("pm_timer_read", "pm_read", 1300),
+    ("ioapic_read", "exit_ept_violation", 8000),
+    ("x2apic_read", "read_x2apic", 1000),
+]
+# When the compiler has put it into its caller.
+OTHERWISE = {"read_x2apic": "vlapic_msr_read"}
+WARM_UP = 6
+GUEST_TOP = 0x40000000
+INSN = re.compile(r"^\(0\)\.\[\d+\] \[0x[0-9a-f]+\] [0-9a-f]{4}:([0-9a-f]{8,16}) \([^)]*\): (.*?) *;", re.M)
+
+
+def symbols():
+    out = subprocess.run(["nm", "-n", os.path.join(bench.BUILD, "avatar.elf")], check=True, capture_output=True, text=True).stdout
+    return sorted((int(f[0], 16), f[2]) for f in (line.split() for line in out.splitlines()) if len(f) == 3 and f[1] in "tT")
+
+
+def debugger(table):
+    by_name = {name: address for address, name in table}
+    lines = []
+    for number, (_, function, steps) in enumerate(POINTS, 1):
+        address = by_name.get(function) or by_name.get(OTHERWISE.get(function))
+        if address is None:
+            sys.exit("error: there is no function %s any more: mend POINTS in where.py" % function)
+        lines += ["lb 0x%x" % address] + ["c"] * WARM_UP
+        lines += ["d %d" % number, "trace on", "s %d" % steps, "trace off"]
+    return "\n".join(lines + ["q", ""])
+
+
+def account(text, start, table):
+    """One turn of the trace `text`, which begins at the function `start`."""
+    addresses = [a for a, _ in table]
+    turn, begun = [], False
+    for where, insn in INSN.findall(text):
+        address = int(where, 16)
+        if address == start and begun:
+            break
+        begun = begun or address == start
+        if begun:
+            turn.append((address, insn))
+    else:
+        return None
+    functions, kinds, guest = collections.Counter(), collections.Counter(), 0
+    for address, insn in turn:
+        kind = insn.split()[0]
+        if kind in ("vmread", "vmwrite", "rdmsr", "wrmsr", "rdtsc") and address >= GUEST_TOP:
+            kinds[kind] += 1
+        if address < GUEST_TOP:
+            guest += 1
+            continue
+        functions[re.sub(r"\.(cold|part|isra|constprop).*", "", table[bisect.bisect(addresses, address) - 1][1])] += 1
+    return {"host_instructions": sum(functions.values()), "guest_instructions": guest, "vmread": kinds["vmread"],
+            "vmwrite": kinds["vmwrite"], "msr": kinds["rdmsr"] + kinds["wrmsr"], "rdtsc": kinds["rdtsc"],
+            "functions": dict(functions.most_common())}
+
+
+def measure():
+    """name -> one turn, as account() gives it."""
+    table = symbols()
+    by_name = {name: address for address, name in table}
+    conf = "[vm bench]\nkernel = bench.elf\nmemory = %s\nautostart = yes\n" % bench.GUEST_MEMORY
+    disc = bench.avatar_iso("where", conf, {"bench.elf": os.path.join(bench.GUESTS, "bench.elf")}, "")
+    folder = os.path.join(bench.WORK, "where")
+    with machine.Bochs(folder, iso=disc, mem=256, debugger=debugger(table)) as m:
+        if m.wait(300) is None:
+            m.fail("the traces did not come to their end")
+    with open(os.path.join(folder, "stdout.txt"), errors="replace") as f:
+        parts = re.split(r"Enabled? ?[Tt]racing|Tracing enabled", f.read())[1:]
+    found = {}
+    for (name, function, _), part in zip(POINTS, parts):
+        start = by_name.get(function) or by_name.get(OTHERWISE.get(function))
+        turn = account(part, start, table)
+        if turn is not None:
+            found[name] = turn
+    return found
+
+
+def main():
+    os.makedirs(bench.WORK, exist_ok=True)
+    for name, turn in measure().items():
+        print("%-18s host %5d, guest %3d, VMREAD %2d, VMWRITE %2d, MSR %2d, RDTSC %2d"
+              % (name, turn["host_instructions"], turn["guest_instructions"], turn["vmread"], turn["vmwrite"], turn["msr"],
+                 turn["rdtsc"]))
+        if name in sys.argv[1:]:
+            for function, count in turn["functions"].items():
+                print("\t%6d  %s" % (count, function))
+
+
+if __name__ == "__main__":
+    main()
