@@ -165,7 +165,7 @@ BAD_CREATES = [
     ("shutdown good", "good is created: it cannot shutdown"),
     ("nonsense", "no command 'nonsense'; `help` lists them"),
     ('echo "open', "a quote is not closed"),
-    ("info nobody", "there is no VM 'nobody'"),
+    ("info nobody", "neither a subject nor a VM"),
     ("regs good 7", "'7' is not a number up to 0"),
     ("x good zero", "'zero' is not an address"),
     ("xp good 0xffffffff0000 16", "not all of it is RAM of good"),
