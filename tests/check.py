@@ -12,6 +12,7 @@ usage: check.py [--list] [WORD...]     only tests whose name contains one of the
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -46,14 +47,23 @@ class Test:
             try:
                 code = process.wait(LIMIT[self.kind])
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                self.end(process)
                 log.write(b"\ncheck.py: stuck, ended after %d s\n" % LIMIT[self.kind])
                 code = -1
         self.seconds = time.monotonic() - begin
         self.verdict = "FAIL" if code else "ok"
         if self.kind == "boot" and code == 0 and re.search(r"^(?!.* passed).* skipped", self.text(), re.M):
             self.verdict = "skip"
+
+    @staticmethod
+    def end(process):
+        """pytest closes its emulators when it is interrupted; killed, it would leave them behind."""
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
     def text(self):
         with open(self.log, errors="replace") as f:
@@ -179,8 +189,16 @@ class Runner:
         workers = [threading.Thread(target=self.worker) for _ in range(WORKERS)]
         for w in workers:
             w.start()
-        for w in workers:
-            w.join()
+        try:
+            for w in workers:
+                w.join()
+        except KeyboardInterrupt:
+            # What is under way has got the same Ctrl-C from the terminal.
+            with self.lock:
+                self.queue.clear()
+            for w in workers:
+                w.join()
+            print("interrupted")
         with open(TIMES, "w") as f:
             json.dump(self.times, f, indent=1, sort_keys=True)
 
@@ -200,13 +218,13 @@ def main():
     runner = Runner(tests)
     print("%d tests, about %s" % (len(tests), duration(runner.remaining())), flush=True)
     runner.run()
-    verdicts = [t.verdict for t in tests]
+    verdicts = [t.verdict for t in tests if t.verdict]
     for t in sorted((t for t in tests if t.verdict == "FAIL"), key=lambda t: t.name):
         print("failed: %s (%s)" % (t.name, os.path.relpath(t.log, ROOT)))
     skipped = verdicts.count("skip")
     print("%d passed, %d failed%s in %s" % (verdicts.count("ok"), verdicts.count("FAIL"),
                                           ", %d skipped" % skipped if skipped else "", duration(time.monotonic() - begin)))
-    return 1 if "FAIL" in verdicts else 0
+    return 1 if "FAIL" in verdicts or len(verdicts) < len(tests) else 0
 
 
 if __name__ == "__main__":
