@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fetch a real guest: the kernel that Debian's linux-image-cloud-amd64 stands for, and busybox-static, by `apt-get download`.
-# Nothing is installed; the packages are unpacked below the target folder, which keeps vmlinuz, busybox and version.
+# Nothing is installed; the packages are unpacked below the target folder, which keeps vmlinuz, busybox, modules and version.
 #
 # usage: debian.sh TARGET_DIR
 set -eu
@@ -8,6 +8,8 @@ set -eu
 target=$1
 meta=linux-image-cloud-amd64
 tries=5
+# The power button's driver, and the one that shows its key to programs: so that a guest can be asked to shut down.
+modules="drivers/acpi/button drivers/input/evdev"
 
 say()
 {
@@ -70,6 +72,11 @@ cp "$work"/kernel/boot/vmlinuz-* vmlinuz.new
 chmod 644 vmlinuz.new
 cp "$work/busybox" busybox.new
 chmod 755 busybox.new
+mkdir -p modules
+for module in $modules; do
+	cp "$work"/kernel/lib/modules/*/kernel/$module.ko modules/
+done
+chmod 644 modules/*
 basename "$work"/linux-image-*.deb .deb > version
 mv busybox.new busybox
 mv vmlinuz.new vmlinuz

@@ -14,7 +14,7 @@ $(GUESTS)/debian/busybox: $(GUESTS)/debian/vmlinuz ;
 INITRAMFS_FILES := $(shell find guests/initramfs -type f)
 
 $(GUESTS)/debian/initrd.img: guests/mkinitramfs.py $(INITRAMFS_FILES) $(GUESTS)/debian/vmlinuz
-	$(PYTHON) guests/mkinitramfs.py $(GUESTS)/debian/busybox guests/initramfs $@
+	$(PYTHON) guests/mkinitramfs.py $(GUESTS)/debian/busybox $(GUESTS)/debian/modules guests/initramfs $@
 
 # The demo's folder: its conf with the files that it names beside it.
 $(DEMO_CONF): guests/demo/avatar.conf $(GUESTS)/debian/vmlinuz $(GUESTS)/debian/initrd.img

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Make the demo guest's initramfs: busybox, a link per applet, and the files below guests/initramfs/.
+"""Make the demo guest's initramfs: busybox, a link per applet, kernel modules, and the files below guests/initramfs/.
 
 The archive is in the "newc" cpio format of the kernel's Documentation/driver-api/early-userspace/buffer-format.rst, gzipped.
 The same input gives the same bytes: sorted names, one fixed time, owner 0. It is written here because the device nodes
 then need no root.
 
-usage: mkinitramfs.py BUSYBOX SKELETON_DIR OUT
+usage: mkinitramfs.py BUSYBOX MODULES_DIR SKELETON_DIR OUT
 """
 import gzip
 import os
@@ -13,7 +13,7 @@ import stat
 import subprocess
 import sys
 
-FOLDERS = ["bin", "dev", "etc", "proc", "root", "run", "sys", "tmp", "mnt"]
+FOLDERS = ["bin", "dev", "etc", "lib", "lib/modules", "proc", "root", "run", "sys", "tmp", "mnt"]
 # The kernel opens /dev/console for /init before devtmpfs can be mounted.
 NODES = {"dev/console": (0o600, 5, 1), "dev/null": (0o666, 1, 3)}
 TIME = int(os.environ.get("SOURCE_DATE_EPOCH", "1"))
@@ -38,7 +38,7 @@ def skeleton(folder):
                 yield inside, stat.S_IFREG | mode, open(path, "rb").read()
 
 
-def contents(busybox, folder):
+def contents(busybox, modules, folder):
     files = {name: (stat.S_IFDIR | 0o755, b"") for name in FOLDERS}
     files["bin/busybox"] = (stat.S_IFREG | 0o755, open(busybox, "rb").read())
     files["init"] = (stat.S_IFLNK | 0o777, b"bin/busybox")
@@ -46,14 +46,16 @@ def contents(busybox, folder):
     applets = subprocess.run([busybox, "--list"], check=True, capture_output=True, text=True).stdout.split()
     for applet in applets:
         files.setdefault("bin/" + applet, (stat.S_IFLNK | 0o777, b"busybox"))
+    for name in os.listdir(modules):
+        files["lib/modules/" + name] = (stat.S_IFREG | 0o644, open(os.path.join(modules, name), "rb").read())
     for name, mode, data in skeleton(folder):
         files[name] = (mode, data)
     return files
 
 
 def main():
-    busybox, folder, out = sys.argv[1:]
-    files = contents(busybox, folder)
+    busybox, modules, folder, out = sys.argv[1:]
+    files = contents(busybox, modules, folder)
     archive, number = [], 0
     for name in sorted(set(files) | set(NODES)):
         number += 1

@@ -4,11 +4,16 @@ import re
 from machine import plain
 
 SHELL = r"linux:~# "
+# A processor of 100 MHz, as it were: its timer's interrupts take a small part of its time.
+IPS = 100_000_000
 
 
-def boot_to_shell(m, timeout=400):
+NEVER = r"Kernel panic|BUG: |Oops: |Call Trace|\bcrashed\b"
+
+
+def boot_to_shell(m, timeout=400, never=NEVER):
     """Wait for the shell on the line that is attached; returns what was printed on the way."""
-    text = m.expect(SHELL, timeout, never=r"Kernel panic|BUG: |Oops: |Call Trace|\bcrashed\b")
+    text = m.expect(SHELL, timeout, never=never)
     m.quiet(0.5)  # the shell asks the terminal where its cursor is, and wants no answer
     return plain(text)
 
@@ -36,3 +41,8 @@ def warnings(m):
         if match and int(match.group(1)) & 7 <= 4:
             found.append(match.group(2))
     return found
+
+
+def normal(warning):
+    """A warning without what differs from boot to boot: numbers and addresses."""
+    return re.sub(r"\b(?:0x[0-9a-f]+|[0-9a-f]*\d[0-9a-f]*)\b", "#", warning)
