@@ -44,5 +44,6 @@ def warnings(m):
 
 
 def normal(warning):
-    """A warning without what differs from boot to boot: numbers and addresses."""
+    """A warning without what differs from boot to boot: numbers and addresses, and how tainted the kernel was by then."""
+    warning = re.sub(r"\b(Not tainted|Tainted: [A-Z ]*[A-Z]) +", "", warning)
     return re.sub(r"\b(?:0x[0-9a-f]+|[0-9a-f]*\d[0-9a-f]*)\b", "#", warning)

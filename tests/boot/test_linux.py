@@ -37,7 +37,7 @@ def off(m):
 def check_warnings(m, model):
     """Nothing at warning level or above that the kernel does not also say without us, but for what docs/ gives reasons for."""
     with open(os.path.join(ROOT, "tests/boot/warnings", model + ".txt")) as f:
-        bare = {line.rstrip("\n") for line in f if not line.startswith("#")}
+        bare = {linux.normal(line.rstrip("\n")) for line in f if not line.startswith("#")}
     with open(ALLOWED) as f:
         allowed = re.findall(r"^\| `([^`]+)` \|", f.read(), re.M)
     new = [w for w in linux.warnings(m) if linux.normal(w) not in bare and not any(a in w for a in allowed)]
