@@ -46,7 +46,7 @@ $(GUESTS)/obj/%.o: %.c Makefile guests/guests.mk
 $(GUESTS)/obj/%.asm.o: %.asm Makefile guests/guests.mk
 	@mkdir -p $(@D)
 	$(call say,NASM,$<)
-	$(Q)$(NASM) -f elf32 -g -F dwarf -w+all -Werror -MD $(@:.o=.d) -MP -o $@ $<
+	$(Q)$(NASM) -f elf32 -w+all -Werror -MD $(@:.o=.d) -MP -o $@ $<
 
 $(GUESTS)/hostile.elf: $(HOSTILE_OBJS)
 

@@ -131,6 +131,7 @@ def test_reboot(boot):
     assert linux.run(m, "ls /tmp").strip() == ""
     m.send("echo c > /proc/sysrq-trigger\r")
     m.expect("Kernel panic - not syncing", 60)
+    m.expect("A guest of AvatarVt-x", 400)  # past the call trace
     linux.boot_to_shell(m)
     linux.run(m, "echo be''fore the reset")
     m.detach()
