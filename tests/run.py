@@ -27,8 +27,8 @@ ESCAPE = b"\x01"  # Ctrl-A, as in QEMU
 
 # In Bochs time is counted in instructions, `ips` of them a second. sync=slowdown holds that back to the clock on the wall, so
 # that an idle machine waits instead of racing ahead. What a busy one falls behind is made up for later, when time runs up to
-# one and a half times too fast: so `ips` is about half of what Bochs does in a second on a quiet machine.
-BOCHS_IPS = 40000000
+# one and a half times too fast: so `ips` is no more than Bochs does in a second of a Linux boot on a slow machine.
+BOCHS_IPS = 20000000
 
 
 def kvm_can_nest():
