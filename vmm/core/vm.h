@@ -1,6 +1,7 @@
 /* A virtual machine: memory, buses, vCPUs, and where it stands in its life. Everything a VM owns hangs from here. */
 #pragma once
 
+#include "arch/x86/spinlock.h"
 #include "kernel/lib/compiler.h"
 #include "vmm/bus/bus.h"
 #include "vmm/bus/vclock.h"
@@ -31,6 +32,11 @@ enum vm_request { VM_REQUEST_NONE, VM_REQUEST_POWEROFF, VM_REQUEST_RESET, VM_REQ
 #define VM_MAX_OPEN_BUS 4u
 
 struct vm {
+	/* Guards everything that the VM has only once and any of its vCPUs, the monitor or an alarm may use: the buses and
+	 * the devices on them, the interrupt controllers of the board, the VM's clock, the console. A vCPU's own local APIC
+	 * and its own clock belong to whoever runs the vCPU and need no lock. Taken before any lock of the kernel (scheduler,
+	 * alarm queues, log, terminal), never two VMs' at once, never held across an entry. */
+	struct spinlock lock;
 	struct vm_config config;
 	struct vmm_host *host; /* whose VM this is */
 	unsigned id;
@@ -57,6 +63,16 @@ struct vm {
 	unsigned quick_ends; /* ends in a row, each within a second of its start */
 	unsigned next_vcpu;  /* whose turn it is, round robin */
 };
+
+static inline void vm_lock(struct vm *vm)
+{
+	spin_lock(&vm->lock);
+}
+
+static inline void vm_unlock(struct vm *vm)
+{
+	spin_unlock(&vm->lock);
+}
 
 /* Note why the VM cannot go on, in words; the first reason stays. Returns VERDICT_CRASH's meaning to the caller's return. */
 void vm_set_crash(struct vm *vm, const struct vcpu *v, const char *fmt, ...) PRINTF_LIKE(3, 4);
