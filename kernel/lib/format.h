@@ -18,3 +18,7 @@ bool fmt_append(char *buf, size_t size_bytes, size_t *len, const char *fmt, ...)
 enum { FMT_QUANTITY_BYTES = 32 };
 const char *fmt_size(char buf[FMT_QUANTITY_BYTES], uint64_t bytes);
 const char *fmt_duration(char buf[FMT_QUANTITY_BYTES], uint64_t ns);
+
+/* "0,2-3", "all", "none": as parse_cpu_list() reads it; returns buf. The longest has 121 characters: 0-1,3-4,... */
+enum { FMT_CPU_LIST_BYTES = 128 };
+const char *fmt_cpu_list(char buf[FMT_CPU_LIST_BYTES], uint64_t cpus);

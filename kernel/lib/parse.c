@@ -1,5 +1,6 @@
 /* Numbers out of text. Everything is bounded by a length, and every step is checked for overflow before it is taken. */
 #include "kernel/lib/parse.h"
+#include "kernel/lib/bits.h"
 #include "kernel/lib/errors.h"
 #include "kernel/lib/string.h"
 
@@ -99,4 +100,51 @@ int parse_size_n(const char *s, size_t len, uint64_t *out_bytes)
 int parse_size(const char *s, uint64_t *out_bytes)
 {
 	return parse_size_n(s, strlen(s), out_bytes);
+}
+
+/* The CPU number at *at, which moves behind it. */
+static int parse_cpu(const char **at, unsigned *cpu)
+{
+	unsigned v = 0;
+
+	if (digit_value(**at, 10) == 10)
+		return ERR_INVAL;
+	for (; digit_value(**at, 10) != 10; ++*at) {
+		v = v * 10 + digit_value(**at, 10);
+		if (v > 63)
+			return ERR_RANGE;
+	}
+	*cpu = v;
+	return 0;
+}
+
+/* CPUs and ranges of CPUs, separated by commas, or "all".
+ * Returns 0; ERR_INVAL when it is no such thing; ERR_RANGE for a CPU above 63, or a range that goes down. */
+int parse_cpu_list(const char *s, uint64_t *out_cpus)
+{
+	uint64_t cpus = 0;
+	unsigned first, last;
+	int err;
+
+	if (str_eq(s, "all")) {
+		*out_cpus = UINT64_MAX;
+		return 0;
+	}
+	do {
+		err = parse_cpu(&s, &first);
+		last = first;
+		if (!err && *s == '-') {
+			s++;
+			err = parse_cpu(&s, &last);
+		}
+		if (err)
+			return err;
+		if (last < first)
+			return ERR_RANGE;
+		cpus |= bits_mask(last, first);
+	} while (*s++ == ',');
+	if (s[-1] != '\0')
+		return ERR_INVAL;
+	*out_cpus = cpus;
+	return 0;
 }

@@ -1,4 +1,6 @@
-/* Sizes and times as people read them: one number with at most one decimal and a unit, or two whole units for long times. */
+/* Sizes and times as people read them: one number with at most one decimal and a unit, or two whole units for long times.
+ * And sets of CPUs. */
+#include "kernel/lib/bits.h"
 #include "kernel/lib/format.h"
 
 /* value / unit with one decimal, rounded to nearest; without a decimal when it would be 0. */
@@ -63,4 +65,31 @@ const char *fmt_duration(char buf[FMT_QUANTITY_BYTES], uint64_t ns)
 	if (seconds < 24 * 3600)
 		return two_units(buf, seconds / 3600, "h", seconds / 60 % 60, "min");
 	return two_units(buf, seconds / 86400, "d", seconds / 3600 % 24, "h");
+}
+
+static void append_ranges(char *buf, size_t *len, uint64_t cpus)
+{
+	while (cpus != 0) {
+		unsigned first = bits_ffs(cpus), last = first;
+
+		while (last < 63 && bits_test(cpus, last + 1))
+			last++;
+		cpus &= ~bits_mask(last, first);
+		(void)fmt_append(buf, FMT_CPU_LIST_BYTES, len, "%s%u", *len == 0 ? "" : ",", first);
+		if (last != first)
+			(void)fmt_append(buf, FMT_CPU_LIST_BYTES, len, "-%u", last);
+	}
+}
+
+/* A bit for each CPU as a list of CPUs and ranges.
+ * Returns buf.  Context: any. */
+const char *fmt_cpu_list(char buf[FMT_CPU_LIST_BYTES], uint64_t cpus)
+{
+	size_t len = 0;
+
+	if (cpus == 0 || cpus == UINT64_MAX)
+		(void)fmt_append(buf, FMT_CPU_LIST_BYTES, &len, "%s", cpus == 0 ? "none" : "all");
+	else
+		append_ranges(buf, &len, cpus);
+	return buf;
 }

@@ -71,6 +71,9 @@ static void test_example(void **state)
 	assert_string_equal(vms[0].cmdline, "console=ttyS0");
 	assert_int_equal(vms[0].memory, 256 * MIB);
 	assert_int_equal(vms[0].cpus, 2);
+	assert_int_equal(vms[0].weight, 256);
+	assert_int_equal(vms[0].cap, 0);
+	assert_true(vms[0].pins == UINT64_MAX);
 	assert_true(vms[0].autostart);
 	assert_false(vms[0].debug_exit);
 	assert_true(vms[0].stray_stops);
@@ -95,9 +98,9 @@ static void test_all_keys(void **state)
 {
 	(void)state;
 	good("[vm a]\nkernel = sub/dir/k.elf\nmodule = one\nmodule=two  a b=c  d\nmemory=0x400000\nrestart=on-crash\n"
-	     "cpuid = -fsrm, -avx2 ,-x2apic\ndebug-exit=yes\nunmapped=ones\nautostart=no\n"
+	     "cpuid = -fsrm, -avx2 ,-x2apic\ndebug-exit=yes\nunmapped=ones\nautostart=no\nweight=65535\ncap=6400\npin=0,2-3,63\n"
 	     "[vm b.2_x-y]\r\nkernel=flat.bin\r\nload-address=0x7c00\r\nrestart=always\r\nmemory=1G\r\n"
-	     "[ vm\tc ]\nkernel=k\nrestart=no\nunmapped=stop\ninitrd=\ncmdline=\ncpuid=\n",
+	     "[ vm\tc ]\nkernel=k\nweight=1\ncap=0\npin=all\nrestart=no\nunmapped=stop\ninitrd=\ncmdline=\ncpuid=\n",
 	     3);
 	assert_int_equal(vms[0].module_count, 2);
 	assert_string_equal(vms[0].modules[0].file, "one");
@@ -112,11 +115,17 @@ static void test_all_keys(void **state)
 	assert_string_equal(vms[0].cpuid_hide[2], "x2apic");
 	assert_true(vms[0].debug_exit);
 	assert_false(vms[0].stray_stops);
+	assert_int_equal(vms[0].weight, 65535);
+	assert_int_equal(vms[0].cap, 6400);
+	assert_true(vms[0].pins == (BIT64(63) | 0xd));
 	assert_string_equal(vms[1].name, "b.2_x-y");
 	assert_int_equal(vms[1].load_address, 0x7c00);
 	assert_int_equal(vms[1].restart, RESTART_ALWAYS);
 	assert_int_equal(vms[1].memory, GIB);
 	assert_string_equal(vms[2].name, "c");
+	assert_int_equal(vms[2].weight, 1);
+	assert_int_equal(vms[2].cap, 0);
+	assert_true(vms[2].pins == UINT64_MAX);
 	assert_true(vms[2].stray_stops);
 }
 
@@ -142,15 +151,15 @@ static void test_bad_lines(void **state)
 {
 	(void)state;
 	bad("[vm a]\nkernel=k\nmemry = 5\n", ERR_NOENT,
-	    "line 3, [vm a]: unknown key 'memry'; known are kernel, initrd, cmdline, module, memory, cpus, autostart, restart, "
-	    "cpuid, unmapped, debug-exit, load-address");
+	    "line 3, [vm a]: unknown key 'memry'; known are kernel, initrd, cmdline, module, memory, cpus, weight, cap, pin, "
+	    "autostart, restart, cpuid, unmapped, debug-exit, load-address");
 	bad("[vm a]\nthis_is_a_key_that_is_much_too_long_for_us=1\n", ERR_RANGE,
 	    "line 2, [vm a]: unknown key 'this_is_a_key_that_is_mu...'");
 	bad("kernel=k\n", ERR_FORMAT, "line 1: a key before the first [vm NAME]");
 	bad("[vm a]\nkernel\n", ERR_FORMAT, "line 2, [vm a]: 'kernel' is neither [vm NAME] nor KEY = VALUE");
 	bad("[vm a]\n= 5\n", ERR_NOENT,
-	    "line 2, [vm a]: unknown key ''; known are kernel, initrd, cmdline, module, memory, cpus, autostart, restart, cpuid, "
-	    "unmapped, debug-exit, load-address");
+	    "line 2, [vm a]: unknown key ''; known are kernel, initrd, cmdline, module, memory, cpus, weight, cap, pin, "
+	    "autostart, restart, cpuid, unmapped, debug-exit, load-address");
 	bad("[vm a\nkernel=k\n", ERR_FORMAT, "line 1: a section without ]");
 	bad("[", ERR_FORMAT, "line 1: a section without ]");
 	bad("[]", ERR_FORMAT, "line 1: unknown section []; known is [vm NAME]");
@@ -190,6 +199,13 @@ static void test_bad_values(void **state)
 	BAD("cpus=17", ERR_RANGE, "cpus = 17: a number from 1 to 16 is needed");
 	BAD("cpus=two", ERR_RANGE, "cpus = two: a number from 1 to 16 is needed");
 	BAD("cpus=4294967297", ERR_RANGE, "cpus = 4294967297: a number from 1 to 16 is needed");
+	BAD("weight=0", ERR_RANGE, "weight = 0: a number from 1 to 65535 is needed");
+	BAD("weight=65536", ERR_RANGE, "weight = 65536: a number from 1 to 65535 is needed");
+	BAD("weight=", ERR_RANGE, "weight = : a number from 1 to 65535 is needed");
+	BAD("cap=6401", ERR_RANGE, "cap = 6401: percent of one CPU are needed, up to 6400; 0 is no cap");
+	BAD("cap=50%", ERR_RANGE, "cap = 50%: percent of one CPU are needed, up to 6400; 0 is no cap");
+	BAD("pin=", ERR_INVAL, "pin = : CPUs from 0 to 63 are needed, such as 0,2-3, or all");
+	BAD("pin=64", ERR_RANGE, "pin = 64: CPUs from 0 to 63 are needed, such as 0,2-3, or all");
 	BAD("autostart=maybe", ERR_INVAL, "autostart = maybe: yes or no is needed");
 	BAD("debug-exit=1", ERR_INVAL, "debug-exit = 1: yes or no is needed");
 	BAD("restart=sometimes", ERR_INVAL, "restart = sometimes: no, on-crash or always is needed");
@@ -276,6 +292,8 @@ static void test_set(void **state)
 	assert_string_equal(c.cpuid_hide[0], "a");
 	assert_int_equal(conf_set(&c, "memory", "5", why, sizeof(why)), ERR_RANGE);
 	assert_int_equal(c.memory, 256 * MIB);
+	assert_int_equal(conf_set(&c, "pin", "1,x", why, sizeof(why)), ERR_INVAL);
+	assert_true(c.pins == UINT64_MAX);
 	/* Setting again replaces. */
 	assert_int_equal(conf_set(&c, "cpuid", "", why, sizeof(why)), 0);
 	assert_int_equal(c.cpuid_hide_count, 0);

@@ -1,5 +1,6 @@
 /* kernel/lib/parse.c and the texts of errors.c. */
 #include "kernel/lib/errors.h"
+#include "kernel/lib/format.h"
 #include "kernel/lib/parse.h"
 
 #include <setjmp.h>
@@ -109,6 +110,59 @@ static void test_round_trip(void **state)
 	}
 }
 
+static void check_cpus(const char *text, int err, uint64_t cpus)
+{
+	uint64_t v = 0x5a5a;
+
+	assert_int_equal(parse_cpu_list(text, &v), err);
+	assert_true(v == (err ? 0x5a5a : cpus));
+}
+
+static void test_cpu_lists(void **state)
+{
+	(void)state;
+	check_cpus("all", 0, UINT64_MAX);
+	check_cpus("0", 0, 1);
+	check_cpus("63", 0, 1ull << 63);
+	check_cpus("0,2-3", 0, 0xd);
+	check_cpus("3,1,3", 0, 0xa);
+	check_cpus("5-5", 0, 0x20);
+	check_cpus("0-63", 0, UINT64_MAX);
+	check_cpus("007", 0, 0x80);
+	check_cpus("64", ERR_RANGE, 0);
+	check_cpus("0-64", ERR_RANGE, 0);
+	check_cpus("3-2", ERR_RANGE, 0);
+	check_cpus("4294967296", ERR_RANGE, 0);
+	check_cpus("", ERR_INVAL, 0);
+	check_cpus(",", ERR_INVAL, 0);
+	check_cpus("0,", ERR_INVAL, 0);
+	check_cpus("1-", ERR_INVAL, 0);
+	check_cpus("-1", ERR_INVAL, 0);
+	check_cpus("1-2-3", ERR_INVAL, 0);
+	check_cpus("1 2", ERR_INVAL, 0);
+	check_cpus("0x1", ERR_INVAL, 0);
+	check_cpus("all,1", ERR_INVAL, 0);
+}
+
+/* What fmt_cpu_list() writes is read again, and fits. */
+static void test_cpu_lists_round_trip(void **state)
+{
+	char text[FMT_CPU_LIST_BYTES];
+	uint64_t v, cpus = 0xdb6db6db6db6db6bull;
+
+	(void)state;
+	assert_string_equal(fmt_cpu_list(text, 0xd), "0,2-3");
+	assert_string_equal(fmt_cpu_list(text, 1ull << 63), "63");
+	assert_string_equal(fmt_cpu_list(text, UINT64_MAX >> 1), "0-62");
+	assert_string_equal(fmt_cpu_list(text, UINT64_MAX), "all");
+	assert_string_equal(fmt_cpu_list(text, 0), "none");
+	for (unsigned i = 0; i < 10000; i++) {
+		assert_int_equal(parse_cpu_list(fmt_cpu_list(text, cpus), &v), 0);
+		assert_true(v == cpus);
+		cpus = ((uint64_t)rand() << 33 ^ (uint64_t)rand() << 3 ^ (uint64_t)rand() % 8) | 1;
+	}
+}
+
 static void test_error_texts(void **state)
 {
 	(void)state;
@@ -126,8 +180,13 @@ static void test_error_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_numbers),    cmocka_unit_test(test_bounded),     cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_error_texts),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_error_texts),
+		cmocka_unit_test(test_cpu_lists),
+		cmocka_unit_test(test_cpu_lists_round_trip),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

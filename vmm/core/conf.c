@@ -118,6 +118,33 @@ static int set_cpus(struct setting *s)
 	return 0;
 }
 
+static int set_weight(struct setting *s)
+{
+	uint64_t n;
+
+	if (parse_u64(s->value, &n) != 0 || n < 1 || n > VM_WEIGHT_MAX)
+		return refuse(s, ERR_RANGE, "a number from 1 to %u is needed", VM_WEIGHT_MAX);
+	s->vm->weight = (uint32_t)n;
+	return 0;
+}
+
+static int set_cap(struct setting *s)
+{
+	uint64_t n;
+
+	if (parse_u64(s->value, &n) != 0 || n > VM_CAP_MAX)
+		return refuse(s, ERR_RANGE, "percent of one CPU are needed, up to %u; 0 is no cap", VM_CAP_MAX);
+	s->vm->cap = (uint32_t)n;
+	return 0;
+}
+
+static int set_pin(struct setting *s)
+{
+	int err = parse_cpu_list(s->value, &s->vm->pins);
+
+	return err ? refuse(s, err, "CPUs from 0 to 63 are needed, such as 0,2-3, or all") : 0;
+}
+
 static int set_autostart(struct setting *s)
 {
 	return parse_flag(s, &s->vm->autostart);
@@ -249,12 +276,21 @@ struct conf_key {
 };
 
 static const struct conf_key keys[] = {
-	{"kernel", set_kernel, false},         {"initrd", set_initrd, false},
-	{"cmdline", set_cmdline, false},       {"module", set_module, true},
-	{"memory", set_memory, false},         {"cpus", set_cpus, false},
-	{"autostart", set_autostart, false},   {"restart", set_restart, false},
-	{"cpuid", set_cpuid, false},           {"unmapped", set_unmapped, false},
-	{"debug-exit", set_debug_exit, false}, {"load-address", set_load_address, false},
+	{"kernel", set_kernel, false},
+	{"initrd", set_initrd, false},
+	{"cmdline", set_cmdline, false},
+	{"module", set_module, true},
+	{"memory", set_memory, false},
+	{"cpus", set_cpus, false},
+	{"weight", set_weight, false},
+	{"cap", set_cap, false},
+	{"pin", set_pin, false},
+	{"autostart", set_autostart, false},
+	{"restart", set_restart, false},
+	{"cpuid", set_cpuid, false},
+	{"unmapped", set_unmapped, false},
+	{"debug-exit", set_debug_exit, false},
+	{"load-address", set_load_address, false},
 };
 static_assert(ARRAY_LEN(keys) <= 32, "conf_text.c keeps the keys it has seen in 32 bits");
 
@@ -282,6 +318,8 @@ void conf_defaults(struct vm_config *c)
 	memset(c, 0, sizeof(*c));
 	c->memory = MEMORY_DEFAULT;
 	c->cpus = 1;
+	c->weight = VM_WEIGHT_DEFAULT;
+	c->pins = VM_PINS_ALL;
 	c->stray_stops = true;
 }
 

@@ -9,6 +9,10 @@
 #define VM_MAX_MODULES 8u
 #define VM_MAX_VCPUS 16u
 #define VM_MAX_CPUID_RULES 32u
+#define VM_WEIGHT_MAX 65535u
+#define VM_WEIGHT_DEFAULT 256u
+#define VM_CAP_MAX 6400u
+#define VM_PINS_ALL UINT64_MAX
 
 enum vm_restart { RESTART_NO, RESTART_ON_CRASH, RESTART_ALWAYS };
 
@@ -26,6 +30,9 @@ struct vm_config {
 	unsigned module_count;
 	uint64_t memory; /* bytes, multiple of 4 KiB */
 	unsigned cpus;
+	uint32_t weight; /* 1..VM_WEIGHT_MAX: its share of the CPUs, compared to that of others */
+	uint32_t cap;    /* percent of one physical CPU for all its vCPUs, up to VM_CAP_MAX; 0: none */
+	uint64_t pins;   /* physical CPUs on which they may run, not 0; VM_PINS_ALL: wherever there are any */
 	bool autostart;
 	bool debug_exit; /* isa-debug-exit at 0xf4 */
 	bool stray_stops; /* `unmapped = stop` (the default): an access to an address that is neither RAM nor the platform's
