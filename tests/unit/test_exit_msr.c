@@ -124,10 +124,10 @@ static void test_deadline_moves_with_the_tsc(void **state)
 	set(0x832, 0x40030); /* timer: TSC-deadline mode, vector 30H */
 	now = get(MSR_TSC);
 	set(MSR_TSC_DEADLINE, now + 100 * FX_TSC_HZ);
-	at = vclock_next(&vm->clock);
+	at = vclock_next(&v->clock);
 	assert_true(at >= now + 100 * FX_TSC_HZ - 1 && at <= now + 100 * FX_TSC_HZ + 1);
 	set(MSR_TSC_ADJUST, 10 * FX_TSC_HZ); /* the guest's TSC jumps ahead: the deadline is nearer */
-	assert_true(vclock_next(&vm->clock) <= at - 10 * FX_TSC_HZ + 1);
+	assert_true(vclock_next(&v->clock) <= at - 10 * FX_TSC_HZ + 1);
 	assert_true(get(MSR_TSC_DEADLINE) == now + 100 * FX_TSC_HZ);
 }
 

@@ -51,10 +51,15 @@ static void deliver_40(void *ctx)
 
 static struct valarm alarm_40;
 
-static void arm_40(uint64_t from_now)
+static void arm_40_on(struct vclock *clock, uint64_t from_now)
 {
 	alarm_40 = (struct valarm){.fire = deliver_40, .ctx = v->lapic};
-	vclock_arm(&vm->clock, &alarm_40, vclock_now(&vm->clock) + from_now);
+	vclock_arm(clock, &alarm_40, vclock_now(clock) + from_now);
+}
+
+static void arm_40(uint64_t from_now)
+{
+	arm_40_on(&vm->clock, from_now);
 }
 
 /* --- verdicts --- */
@@ -337,6 +342,38 @@ static void test_alarm_not_a_tick_early(void **state)
 	assert_true(v->hw->last_deadline == e.tsc + 1);
 }
 
+/* The vCPU's own clock (its APIC timer's) counts like the VM's. */
+static void test_own_alarm_bounds_the_entry_and_fires(void **state)
+{
+	struct vm_exit e = {.reason = EXIT_PREEMPTION_TIMER, .rip = 0x100000};
+
+	(void)state;
+	vcpu_hw_set(v, VCPU_RFLAGS, 0x202);
+	arm_40_on(&v->clock, 1000 * FX_TSC_HZ);
+	e.tsc = alarm_40.at - (uint64_t)vm->clock_offset;
+	will_exit(v, &e);
+	will_exit_for(v, EXIT_PAUSE);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(v->hw->enters, 2);
+	assert_false(alarm_40.armed);
+	assert_int_equal(v->hw->last_inject.vector, 0x40);
+}
+
+static void test_own_alarm_wakes_and_bounds_the_idle_time(void **state)
+{
+	(void)state;
+	vcpu_hw_set(v, VCPU_RFLAGS, 0x202);
+	will_halt(v);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	arm_40_on(&v->clock, 100 * FX_TSC_HZ);
+	host_turn(&fx_host, FOREVER);
+	assert_true(fx_idle_until == alarm_40.at - (uint64_t)vm->clock_offset);
+	vclock_arm(&v->clock, &alarm_40, vclock_now(&v->clock));
+	will_exit_for(v, EXIT_PAUSE);
+	host_turn(&fx_host, FOREVER);
+	assert_int_equal(v->hw->last_inject.vector, 0x40);
+}
+
 /* --- requests --- */
 
 static void test_pause_request_keeps_the_others(void **state)
@@ -514,6 +551,8 @@ int main(void)
 		T(test_without_a_timer_the_cpus_own_is_armed),
 		T(test_alarm_bounds_the_entry_and_fires),
 		T(test_alarm_not_a_tick_early),
+		T(test_own_alarm_bounds_the_entry_and_fires),
+		T(test_own_alarm_wakes_and_bounds_the_idle_time),
 		T(test_pause_request_keeps_the_others),
 		T(test_sipi_starts_a_waiting_cpu),
 		T(test_init_takes_a_running_cpu_away),

@@ -4,6 +4,7 @@
 
 #include "kernel/lib/compiler.h"
 #include "kernel/lib/assert.h"
+#include "vmm/bus/vclock.h"
 #include "vmm/core/exit_ring.h"
 #include "vmm/core/vm_exit.h"
 
@@ -60,6 +61,7 @@ struct vcpu {
 	bool nmi_pending;
 	uint8_t sipi_vector;
 	struct vlapic *lapic;
+	struct vclock clock; /* alarms of the local APIC, in the VM's time; used only by the CPU that runs this vCPU */
 	int64_t tsc_offset;  /* guest TSC = host TSC + offset; the VM's clock plus this vCPU's TSC_ADJUST */
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST */
 	uint64_t exit_counts[EXIT_REASON_COUNT];

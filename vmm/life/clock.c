@@ -16,9 +16,11 @@ static uint64_t clock_now(void *ctx)
 
 void vm_clock_init(struct vm *vm, uint64_t tsc_hz)
 {
-	vm->clock.now = clock_now;
-	vm->clock.ctx = vm;
-	vm->clock.hz = tsc_hz;
+	const struct vclock clock = {.now = clock_now, .ctx = vm, .hz = tsc_hz};
+
+	vm->clock = clock;
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		vm->vcpus[i]->clock = clock;
 }
 
 void vm_clock_set(struct vm *vm, uint64_t ticks)

@@ -121,7 +121,7 @@ void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz)
 			.page = cpu->lapic_page,
 			.id = i,
 			.bsp = i == 0,
-			.clock = &b->vm->clock,
+			.clock = &b->vm->vcpus[i]->clock,
 			.timer_hz = lapic_timer_hz,
 			.ops = &apic_ops,
 			.ctx = cpu,

@@ -16,18 +16,23 @@
 #define SLICE_MS 10u
 #define RFLAGS_IF BIT64(9)
 
-/* The VM's clock in host time: when its next alarm is due, by the host's TSC. */
-static uint64_t next_alarm(const struct vm *vm)
+/* The VM's time in host time: when the next alarm of one of its clocks is due, by the host's TSC. */
+static uint64_t next_alarm(const struct vm *vm, const struct vclock *clock)
 {
-	uint64_t at = vclock_next(&vm->clock);
+	uint64_t at = vclock_next(clock);
 
 	return at == VCLOCK_NEVER ? UINT64_MAX : at - (uint64_t)vm->clock_offset;
 }
 
-static void fire_alarms(struct vm *vm, uint64_t now)
+static void fire_alarms(struct vm *vm, struct vclock *clock, uint64_t now)
 {
-	if (unlikely(now >= next_alarm(vm)))
-		vclock_expire(&vm->clock, now + (uint64_t)vm->clock_offset);
+	if (unlikely(now >= next_alarm(vm, clock)))
+		vclock_expire(clock, now + (uint64_t)vm->clock_offset);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 bool vcpu_can_wake(struct vcpu *v)
@@ -157,14 +162,13 @@ enum run_end vcpu_run(struct vcpu *v, uint64_t slice_end)
 	for (;;) {
 		uint64_t alarm;
 
-		fire_alarms(vm, now);
+		fire_alarms(vm, &vm->clock, now);
+		fire_alarms(vm, &v->clock, now);
 		if (unlikely(now >= slice_end))
 			return RUN_YIELD;
 		if (unlikely(v->requests != 0 || v->inject.valid) && !before_entry(v, &end))
 			return end;
-		alarm = next_alarm(vm);
-		if (alarm > slice_end)
-			alarm = slice_end;
+		alarm = earlier(next_alarm(vm, &vm->clock), earlier(next_alarm(vm, &v->clock), slice_end));
 		/* Without a preemption timer it is this CPU's own timer that leaves the guest, by its interrupt. */
 		if (unlikely(!has_timer))
 			idle_alarm(alarm);
@@ -202,16 +206,17 @@ static void wake_if_due(struct vcpu *v)
 /* A look at one VM: alarms, and sleepers that have a reason to wake. Lowers *wake to its next alarm. */
 static void vm_tick(struct vm *vm, uint64_t now, uint64_t *wake)
 {
-	uint64_t alarm;
-
 	if (vm->state != VM_RUNNING)
 		return;
-	fire_alarms(vm, now);
-	for (unsigned i = 0; i < vm->vcpu_count; i++)
-		wake_if_due(vm->vcpus[i]);
-	alarm = next_alarm(vm);
-	if (alarm < *wake)
-		*wake = alarm;
+	fire_alarms(vm, &vm->clock, now);
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+		struct vcpu *v = vm->vcpus[i];
+
+		fire_alarms(vm, &v->clock, now);
+		wake_if_due(v);
+		*wake = earlier(*wake, next_alarm(vm, &v->clock));
+	}
+	*wake = earlier(*wake, next_alarm(vm, &vm->clock));
 }
 
 /* The next vCPU that can run, by turns; NULL when all sleep. */
