@@ -103,7 +103,7 @@ static void bar_write(void *ctx, uint64_t offset, unsigned size, uint64_t value)
 	bar_read(ctx, offset, size);
 }
 
-static const struct bus_ops bar_ops = {bar_read, bar_write};
+static const struct bus_ops bar_ops = {.read = bar_read, .write = bar_write};
 
 /* An I/O BAR goes where the guest puts it, unless somebody is there. */
 static void bar_changed(void *ctx, unsigned bar, uint64_t base, bool mapped)

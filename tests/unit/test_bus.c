@@ -42,11 +42,11 @@ static void part_write(void *ctx, uint64_t offset, unsigned size, uint64_t value
 	p->value = value;
 }
 
-static const struct bus_ops part_ops = {part_read, part_write};
+static const struct bus_ops part_ops = {.read = part_read, .write = part_write};
 
 static void test_register_refuses(void **state)
 {
-	static const struct bus_ops no_read = {NULL, part_write}, no_write = {part_read, NULL};
+	static const struct bus_ops no_read = {.write = part_write}, no_write = {.read = part_read};
 	struct part p = {0};
 	struct bus b;
 

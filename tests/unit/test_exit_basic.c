@@ -32,7 +32,7 @@ static void dev_write(void *ctx, uint64_t offset, unsigned size, uint64_t value)
 	reg_value = value;
 }
 
-static const struct bus_ops dev = {dev_read, dev_write};
+static const struct bus_ops dev = {.read = dev_read, .write = dev_write};
 
 static void power_write(void *ctx, uint64_t offset, unsigned size, uint64_t value)
 {
@@ -42,7 +42,7 @@ static void power_write(void *ctx, uint64_t offset, unsigned size, uint64_t valu
 	((struct vm *)ctx)->request = VM_REQUEST_POWEROFF;
 }
 
-static const struct bus_ops power = {dev_read, power_write};
+static const struct bus_ops power = {.read = dev_read, .write = power_write};
 
 static int setup(void **state)
 {

@@ -1,23 +1,16 @@
-/* The owner registry of one address space: a sorted array of ranges, searched by halving, with the range of the last
- * access as the first guess, since a guest talks to one device for a while. Pure: the same code serves I/O ports and
- * memory-mapped I/O. The caller sees to it that registering and accesses do not run at the same time. */
+/* The owner registry of one address space: a sorted array of ranges, searched by halving where the guess by the address's
+ * hash is wrong. Pure: the same code serves I/O ports and memory-mapped I/O. The caller sees to it that registering and
+ * accesses do not run at the same time. */
 #include "vmm/bus/bus.h"
 #include "kernel/lib/assert.h"
 #include "kernel/lib/errors.h"
 #include "kernel/lib/range.h"
+#include "kernel/lib/string.h"
 
 /* All ones in the low `size` bytes. */
 static inline uint64_t size_mask(unsigned size)
 {
 	return UINT64_MAX >> (64 - 8 * size);
-}
-
-/* Is the access wholly inside the range? addr - base wraps to something huge for an address below the base. */
-static inline bool range_takes(const struct bus_range *r, uint64_t addr, unsigned size)
-{
-	uint64_t offset = addr - r->base;
-
-	return offset < r->len && size <= r->len - offset;
 }
 
 /* The index of the first range whose base is above addr: where a range that begins at addr would go in. */
@@ -45,18 +38,13 @@ static struct bus_range *lookup(struct bus *b, uint64_t addr)
 	return &b->ranges[above - 1];
 }
 
-/* The range that takes the whole access, or NULL. The guess may be written by several CPUs at once: any value is right. */
-static inline struct bus_range *lookup_whole(struct bus *b, uint64_t addr, unsigned size)
+struct bus_range *bus_look_up(struct bus *b, uint64_t addr, unsigned size)
 {
-	unsigned guess = __atomic_load_n(&b->last_hit, __ATOMIC_RELAXED);
-	struct bus_range *r;
+	struct bus_range *r = lookup(b, addr);
 
-	if (likely(guess < b->count && range_takes(&b->ranges[guess], addr, size)))
-		return &b->ranges[guess];
-	r = lookup(b, addr);
-	if (r == NULL || !range_takes(r, addr, size))
+	if (r == NULL || !bus_range_takes(r, addr, size))
 		return NULL;
-	__atomic_store_n(&b->last_hit, (unsigned)(r - b->ranges), __ATOMIC_RELAXED);
+	__atomic_store_n(bus_guess_at(b, addr), (uint8_t)(r - b->ranges), __ATOMIC_RELAXED);
 	return r;
 }
 
@@ -151,6 +139,7 @@ int bus_unregister(struct bus *b, uint64_t base)
 	b->count--;
 	for (unsigned i = above - 1; i < b->count; i++)
 		b->ranges[i] = b->ranges[i + 1];
+	b->ranges[b->count] = (struct bus_range){0};
 	return 0;
 }
 
@@ -161,7 +150,7 @@ bool bus_read(struct bus *b, uint64_t addr, unsigned size, uint64_t *value)
 	struct bus_range *r;
 
 	assert(size - 1 < 8);
-	r = lookup_whole(b, addr, size);
+	r = bus_range_for(b, addr, size);
 	if (unlikely(r == NULL))
 		return read_split(b, addr, size, value);
 	r->reads++;
@@ -175,11 +164,53 @@ bool bus_write(struct bus *b, uint64_t addr, unsigned size, uint64_t value)
 	struct bus_range *r;
 
 	assert(size - 1 < 8);
-	r = lookup_whole(b, addr, size);
+	r = bus_range_for(b, addr, size);
 	if (unlikely(r == NULL))
 		return write_split(b, addr, size, value);
 	r->writes++;
 	r->ops->write(r->ctx, addr - r->base, size, value & size_mask(size));
+	return true;
+}
+
+static bool is_nobodys(struct bus *b, uint64_t addr, unsigned size)
+{
+	for (unsigned i = 0; i < size; i++) {
+		if (lookup(b, addr + i) != NULL)
+			return false;
+	}
+	return true;
+}
+
+bool bus_read_run(struct bus *b, uint64_t addr, unsigned size, void *to, size_t count)
+{
+	struct bus_range *r = bus_range_for(b, addr, size);
+
+	if (r != NULL && r->ops->read_run != NULL) {
+		r->reads += count;
+		r->ops->read_run(r->ctx, addr - r->base, size, to, count);
+		return true;
+	}
+	if (r != NULL || !is_nobodys(b, addr, size))
+		return false;
+	memset(to, 0xff, size * count);
+	b->unclaimed_reads += count;
+	b->last_unclaimed = addr;
+	return true;
+}
+
+bool bus_write_run(struct bus *b, uint64_t addr, unsigned size, const void *from, size_t count)
+{
+	struct bus_range *r = bus_range_for(b, addr, size);
+
+	if (r != NULL && r->ops->write_run != NULL) {
+		r->writes += count;
+		r->ops->write_run(r->ctx, addr - r->base, size, from, count);
+		return true;
+	}
+	if (r != NULL || !is_nobodys(b, addr, size))
+		return false;
+	b->unclaimed_writes += count;
+	b->last_unclaimed = addr;
 	return true;
 }
 

@@ -5,12 +5,18 @@
 #include "kernel/lib/compiler.h"
 
 #define BUS_MAX_RANGES 64u
+#define BUS_GUESSES 64u /* a power of two */
 
 struct bus_ops {
 	/* offset from the range's base; size 1, 2, 4 or 8 bytes, always wholly inside the range.
 	 * A read returns the value in the low bytes; what a part does with sizes it does not know is the part's matter. */
 	uint64_t (*read)(void *ctx, uint64_t offset, unsigned size);
 	void (*write)(void *ctx, uint64_t offset, unsigned size, uint64_t value);
+	/* May be NULL. The same as `count` reads (writes) of `size` bytes one after the other, as a repeated string instruction
+	 * makes them; values stand packed in the buffer, little-endian. It is the guest's memory and may change at any time:
+	 * each byte is read (written) once. Only for a part that asks nothing of the VM in between, and takes little time. */
+	void (*read_run)(void *ctx, uint64_t offset, unsigned size, void *to, size_t count);
+	void (*write_run)(void *ctx, uint64_t offset, unsigned size, const void *from, size_t count);
 };
 
 struct bus_range {
@@ -28,7 +34,9 @@ struct bus {
 	uint64_t unclaimed_reads; /* accesses that nobody owned: reads gave all ones, writes went nowhere */
 	uint64_t unclaimed_writes;
 	uint64_t last_unclaimed; /* address of the newest one */
-	unsigned last_hit;       /* index of the range the last access went to: the first guess for the next */
+	/* By a hash of the address, the index of the range that took an access there before: the first guess for the next.
+	 * Several CPUs may write it at once: any value is right, and a slot without a range has length 0. */
+	uint8_t guesses[BUS_GUESSES];
 };
 
 void bus_init(struct bus *b);
@@ -46,6 +54,35 @@ int bus_unregister(struct bus *b, uint64_t base);
  * of a write have no bits above the access's size. Returns true when every byte had an owner. */
 bool bus_read(struct bus *b, uint64_t addr, unsigned size, uint64_t *value);
 bool bus_write(struct bus *b, uint64_t addr, unsigned size, uint64_t value);
+
+/* `count` (not 0) accesses of `size` bytes at one address, when its owner takes them all at once, or when nobody owns any
+ * byte there. Returns false when neither is so: nothing has happened, and the caller makes them one by one. */
+MUST_CHECK bool bus_read_run(struct bus *b, uint64_t addr, unsigned size, void *to, size_t count);
+MUST_CHECK bool bus_write_run(struct bus *b, uint64_t addr, unsigned size, const void *from, size_t count);
+
+/* The range that takes a whole access, where the guess was wrong or there is none. */
+struct bus_range *bus_look_up(struct bus *b, uint64_t addr, unsigned size);
+
+static inline uint8_t *bus_guess_at(struct bus *b, uint64_t addr)
+{
+	return &b->guesses[(addr >> 3 ^ addr >> 12) % BUS_GUESSES];
+}
+
+/* Is the access wholly inside the range? addr - base wraps to something huge for an address below the base. */
+static inline bool bus_range_takes(const struct bus_range *r, uint64_t addr, unsigned size)
+{
+	uint64_t offset = addr - r->base;
+
+	return offset < r->len && size <= r->len - offset;
+}
+
+/* The range that takes the whole access, or NULL: then bus_read() or bus_write() split it. */
+static inline struct bus_range *bus_range_for(struct bus *b, uint64_t addr, unsigned size)
+{
+	struct bus_range *r = &b->ranges[__atomic_load_n(bus_guess_at(b, addr), __ATOMIC_RELAXED)];
+
+	return likely(bus_range_takes(r, addr, size)) ? r : bus_look_up(b, addr, size);
+}
 
 /* The owner of an address, or NULL. */
 const struct bus_range *bus_find(const struct bus *b, uint64_t addr);

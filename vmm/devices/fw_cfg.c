@@ -108,7 +108,20 @@ static void fw_cfg_write(void *ctx, uint64_t offset, unsigned size, uint64_t val
 	f->offset = 0;
 }
 
-static const struct bus_ops fw_cfg_ops = {fw_cfg_read, fw_cfg_write};
+/* How firmware and kernels read a file. */
+static void fw_cfg_read_run(void *ctx, uint64_t offset, unsigned size, void *to, size_t count)
+{
+	uint8_t *bytes = to;
+
+	if (offset == 1) {
+		for (size_t i = 0; i < count; i++)
+			bytes[i] = next_byte(ctx);
+	} else {
+		memset(to, 0xff, size * count);
+	}
+}
+
+static const struct bus_ops fw_cfg_ops = {.read = fw_cfg_read, .write = fw_cfg_write, .read_run = fw_cfg_read_run};
 
 static int add(struct fw_cfg *f, const struct fw_cfg_item *item)
 {

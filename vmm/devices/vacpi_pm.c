@@ -201,9 +201,9 @@ static void smi_write(void *ctx, uint64_t offset, unsigned size, uint64_t value)
 	update_sci(p);
 }
 
-static const struct bus_ops pm_ops = {pm_read, pm_write};
-static const struct bus_ops gpe_ops = {gpe_read, gpe_write};
-static const struct bus_ops smi_ops = {smi_read, smi_write};
+static const struct bus_ops pm_ops = {.read = pm_read, .write = pm_write};
+static const struct bus_ops gpe_ops = {.read = gpe_read, .write = gpe_write};
+static const struct bus_ops smi_ops = {.read = smi_read, .write = smi_write};
 
 /* Make the fixed hardware in its reset state: nothing enabled, nothing pending.
  * wiring: copied; power_off must not be NULL, and only notes the wish. */

@@ -2,6 +2,8 @@
  * DMA page register at 0x80 do for a guest. */
 #include "vmm/devices/vdebug.h"
 
+#include "kernel/lib/string.h"
+
 static uint64_t exit_read(void *ctx, uint64_t offset, unsigned size)
 {
 	(void)ctx;
@@ -40,6 +42,14 @@ static void console_write(void *ctx, uint64_t offset, unsigned size, uint64_t va
 		d->dropped++;
 }
 
+static void console_write_run(void *ctx, uint64_t offset, unsigned size, const void *from, size_t count)
+{
+	const uint8_t *bytes = from;
+
+	for (size_t i = 0; i < count; i++)
+		console_write(ctx, offset, size, bytes[i * size]);
+}
+
 static uint64_t post_read(void *ctx, uint64_t offset, unsigned size)
 {
 	struct vpost *p = ctx;
@@ -58,9 +68,25 @@ static void post_write(void *ctx, uint64_t offset, unsigned size, uint64_t value
 	p->code = (uint8_t)value;
 }
 
-static const struct bus_ops exit_ops = {exit_read, exit_write};
-static const struct bus_ops console_ops = {console_read, console_write};
-static const struct bus_ops post_ops = {post_read, post_write};
+static void post_read_run(void *ctx, uint64_t offset, unsigned size, void *to, size_t count)
+{
+	struct vpost *p = ctx;
+
+	(void)offset;
+	memset(to, p->code, size * count); /* the range is one port, so size is 1 */
+}
+
+/* The last one stays. */
+static void post_write_run(void *ctx, uint64_t offset, unsigned size, const void *from, size_t count)
+{
+	post_write(ctx, offset, size, ((const uint8_t *)from)[(count - 1) * size]);
+}
+
+static const struct bus_ops exit_ops = {.read = exit_read, .write = exit_write};
+static const struct bus_ops console_ops = {
+	.read = console_read, .write = console_write, .write_run = console_write_run};
+static const struct bus_ops post_ops = {
+	.read = post_read, .write = post_write, .read_run = post_read_run, .write_run = post_write_run};
 
 /* exit: must not be NULL. */
 void vdebug_exit_init(struct vdebug_exit *d, void (*exit)(void *ctx, uint32_t code), void *ctx)

@@ -212,9 +212,9 @@ static void port92_write(void *ctx, uint64_t offset, unsigned size, uint64_t val
 		request_reset(k);
 }
 
-static const struct bus_ops data_ops = {data_read, data_write};
-static const struct bus_ops status_ops = {status_read, command_write};
-static const struct bus_ops port92_ops = {port92_read, port92_write};
+static const struct bus_ops data_ops = {.read = data_read, .write = data_write};
+static const struct bus_ops status_ops = {.read = status_read, .write = command_write};
+static const struct bus_ops port92_ops = {.read = port92_read, .write = port92_write};
 
 /* Make a controller as firmware leaves it: tested, A20 enabled.
  * wiring: copied; reset must not be NULL, and only notes the wish: the access that made it goes on. */

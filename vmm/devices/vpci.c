@@ -153,7 +153,7 @@ static void vpci_bus_write(void *ctx, uint64_t offset, unsigned size, uint64_t v
 		p->cf9->write(p->cf9_ctx, 0, 1, value);
 }
 
-static const struct bus_ops vpci_ops = {vpci_bus_read, vpci_bus_write};
+static const struct bus_ops vpci_ops = {.read = vpci_bus_read, .write = vpci_bus_write};
 
 static_assert(PCI_SLOTS * PCI_FUNCTIONS == 256, "bits 15:8 of the address register index the functions");
 

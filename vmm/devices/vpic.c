@@ -297,9 +297,9 @@ static void elcr_bus_write(void *ctx, uint64_t offset, unsigned size, uint64_t v
 	bytewise_write(elcr_write, ctx, offset, size, value);
 }
 
-static const struct bus_ops master_ops = {master_bus_read, master_bus_write};
-static const struct bus_ops slave_ops = {slave_bus_read, slave_bus_write};
-static const struct bus_ops elcr_ops = {elcr_bus_read, elcr_bus_write};
+static const struct bus_ops master_ops = {.read = master_bus_read, .write = master_bus_write};
+static const struct bus_ops slave_ops = {.read = slave_bus_read, .write = slave_bus_write};
+static const struct bus_ops elcr_ops = {.read = elcr_bus_read, .write = elcr_bus_write};
 
 /* Make the pair as it is after power-on: nothing is asked for until a guest has initialised both chips.
  * intr: copied; told when INTR changes. All inputs start low. */

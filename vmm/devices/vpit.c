@@ -140,8 +140,8 @@ static void port61_write(void *ctx, uint64_t offset, unsigned size, uint64_t val
 	vpit_channel_gate(&p->channels[2], (value & PORT61_GATE2) != 0, clocks_now(p));
 }
 
-static const struct bus_ops counter_ops = {counter_bus_read, counter_bus_write};
-static const struct bus_ops port61_ops = {port61_read, port61_write};
+static const struct bus_ops counter_ops = {.read = counter_bus_read, .write = counter_bus_write};
+static const struct bus_ops port61_ops = {.read = port61_read, .write = port61_write};
 
 /* Make the timer as it is after power-on: no channel counts until it is programmed, and the line is low.
  * clock: outlives the timer.  irq: copied. */

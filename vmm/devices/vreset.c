@@ -22,7 +22,7 @@ static void vreset_write(void *ctx, uint64_t offset, unsigned size, uint64_t val
 		r->reset(r->ctx, (value & CF9_FULL_RESET) != 0);
 }
 
-const struct bus_ops vreset_ops = {vreset_read, vreset_write};
+const struct bus_ops vreset_ops = {.read = vreset_read, .write = vreset_write};
 
 /* reset: must not be NULL, and only notes the wish. */
 void vreset_init(struct vreset *r, void (*reset)(void *ctx, bool hard), void *ctx)

@@ -353,7 +353,7 @@ static void vrtc_bus_write(void *ctx, uint64_t offset, unsigned size, uint64_t v
 	bytewise_write(port_write, ctx, offset, size, value);
 }
 
-static const struct bus_ops vrtc_ops = {vrtc_bus_read, vrtc_bus_write};
+static const struct bus_ops vrtc_ops = {.read = vrtc_bus_read, .write = vrtc_bus_write};
 
 /* Make a clock that runs, as firmware leaves it: BCD, 24 hours, no interrupts, RAM zero.
  * clock: outlives this.  epoch_seconds: the wall-clock time now, since 1970 (UTC). */

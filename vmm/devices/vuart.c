@@ -367,7 +367,7 @@ static void vuart_bus_write(void *ctx, uint64_t offset, unsigned size, uint64_t 
 		bytewise_write(reg_write, ctx, offset, size, value);
 }
 
-static const struct bus_ops vuart_ops = {vuart_bus_read, vuart_bus_write};
+static const struct bus_ops vuart_ops = {.read = vuart_bus_read, .write = vuart_bus_write};
 
 /* Make a port in its reset state; the line starts low.
  * wiring: copied; its clock and contexts outlive the port. */

@@ -4,12 +4,15 @@
 
 #include "arch/x86/regs.h"
 #include "kernel/lib/errors.h"
+#include "kernel/lib/string.h"
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/core/vm.h"
 #include "vmm/exit/guest_access.h"
 
-/* Elements a single exit moves at the most: bounded, and enough for a sector. */
+/* What a single exit does at the most, in elements made one by one: bounded, and enough for a sector. Of those that a device
+ * takes as a run, so many cost as one. */
 #define ELEMENTS_MAX 1024u
+#define RUN_PER_ELEMENT 16u
 
 /* RCX, RSI and RDI count with the width of the address size; a 32-bit result clears the upper half. */
 static void add_to_index(uint64_t *reg, int64_t delta, unsigned addr_size)
@@ -24,58 +27,161 @@ static void add_to_index(uint64_t *reg, int64_t delta, unsigned addr_size)
 		*reg = (*reg & ~0xffffull) | (value & 0xffff);
 }
 
-static uint64_t count_of(const struct vcpu *v, unsigned addr_size)
+static uint64_t cut(uint64_t value, unsigned bytes)
 {
-	return v->gpr[GPR_RCX] & (UINT64_MAX >> (64 - 8 * addr_size));
+	return value & (UINT64_MAX >> (64 - 8 * bytes));
 }
 
-static int move_element(struct vcpu *v, const struct vm_exit *e, uint64_t gva, unsigned privilege)
+/* Elements that lie one after the other in RAM, `at` being the first. Returns how many were moved, at least one: a device
+ * may have asked for something that ends the run of the VM. */
+static size_t move_packed(struct vm *vm, const struct vm_exit *e, uint8_t *at, size_t count)
 {
-	uint64_t value = 0;
+	struct bus *ports = &vm->ports;
+	size_t done = 0;
+
+	do {
+		uint64_t value = 0;
+
+		if (e->io.in) {
+			bus_read(ports, e->io.port, e->io.size, &value);
+			memcpy(at, &value, e->io.size);
+		} else {
+			memcpy(&value, at, e->io.size);
+			bus_write(ports, e->io.port, e->io.size, value);
+		}
+		at += e->io.size;
+		done++;
+	} while (done < count && vm->request == VM_REQUEST_NONE);
+	return done;
+}
+
+/* One instruction under way. */
+struct string_io {
+	struct vcpu *v;
+	const struct vm_exit *e;
+	unsigned privilege;
+	bool down;       /* RFLAGS.DF */
+	uint64_t base;   /* of the segment */
+	uint64_t *index; /* RSI or RDI */
+	unsigned spent;  /* of ELEMENTS_MAX */
+};
+
+/* The index wraps within the address size. */
+static uint64_t gva_of(const struct string_io *s)
+{
+	return s->base + cut(*s->index, s->e->io.addr_size);
+}
+
+/* How many elements there are before the page's end, and before the index wraps. 0: not one as a whole. */
+static size_t elements_in_page(const struct string_io *s)
+{
+	size_t bytes = PAGE_SIZE - gva_of(s) % PAGE_SIZE;
+	uint64_t to_wrap = cut(-*s->index, s->e->io.addr_size);
+
+	if (to_wrap != 0 && to_wrap < bytes)
+		bytes = (size_t)to_wrap;
+	return bytes / s->e->io.size;
+}
+
+static unsigned rights(const struct string_io *s)
+{
+	return s->privilege | (s->e->io.in ? GUEST_ACCESS_WRITE : GUEST_ACCESS_READ);
+}
+
+/* An element that goes over a page's end. The pages first: an input whose data have nowhere to go must not happen. */
+static int move_crossing(struct string_io *s)
+{
+	struct vcpu *v = s->v;
+	unsigned size = s->e->io.size;
+	uint64_t gva = gva_of(s), value = 0, gpa;
 	int err;
 
-	if (e->io.in) {
-		/* The page first: an input whose data have nowhere to go must not happen. */
-		uint64_t gpa;
-
-		err = guest_translate(v, gva, privilege | GUEST_ACCESS_WRITE, &gpa);
-		if (err != 0)
-			return err;
-		bus_read(&v->vm->ports, e->io.port, e->io.size, &value);
-		return guest_write_gva(v, gva, &value, e->io.size, privilege);
+	if (!s->e->io.in) {
+		err = guest_read_gva(v, gva, &value, size, s->privilege);
+		if (err == 0)
+			bus_write(&v->vm->ports, s->e->io.port, size, value);
+		return err;
 	}
-	err = guest_read_gva(v, gva, &value, e->io.size, privilege);
+	err = guest_translate(v, gva, rights(s), &gpa);
 	if (err == 0)
-		bus_write(&v->vm->ports, e->io.port, e->io.size, value);
-	return err;
+		err = guest_translate(v, gva + size - 1, rights(s), &gpa);
+	if (err != 0)
+		return err;
+	bus_read(&v->vm->ports, s->e->io.port, size, &value);
+	return guest_write_gva(v, gva, &value, size, s->privilege);
 }
 
-static enum verdict failed(struct vcpu *v, const struct vm_exit *e, uint64_t gva, int err)
+/* `fit` elements in one page, or fewer. *moved: how many, at least one. */
+static int move_in_page(struct string_io *s, size_t fit, size_t *moved)
+{
+	const struct vm_exit *e = s->e;
+	struct vm *vm = s->v->vm;
+	uint64_t gpa;
+	uint8_t *at;
+	int err = guest_translate(s->v, gva_of(s), rights(s), &gpa);
+
+	if (err != 0)
+		return err;
+	at = guest_mem_ptr(&vm->mem, gpa, fit * e->io.size);
+	if (at == NULL)
+		return ERR_RANGE;
+	if (e->io.in ? bus_read_run(&vm->ports, e->io.port, e->io.size, at, fit)
+		     : bus_write_run(&vm->ports, e->io.port, e->io.size, at, fit)) {
+		s->spent += (unsigned)fit / RUN_PER_ELEMENT;
+		*moved = fit;
+	} else {
+		*moved = move_packed(vm, e, at, fit < ELEMENTS_MAX - s->spent ? fit : ELEMENTS_MAX - s->spent);
+		s->spent += (unsigned)*moved - 1;
+	}
+	return 0;
+}
+
+/* Some of the next `count` elements. *moved: how many. Returns 0, or what guest_translate() says: then nothing was moved. */
+static int move_some(struct string_io *s, uint64_t count, size_t *moved)
+{
+	size_t fit = elements_in_page(s);
+
+	s->spent++;
+	if (fit == 0) {
+		*moved = 1;
+		return move_crossing(s);
+	}
+	if (s->down)
+		fit = 1;
+	return move_in_page(s, fit < count ? fit : (size_t)count, moved);
+}
+
+static enum verdict failed(const struct string_io *s, int err)
 {
 	if (err == ERR_FAULT)
 		return VERDICT_RESUME; /* the guest handles its page fault and comes back */
-	vm_set_crash(v->vm, v, "string I/O on port 0x%x with memory at 0x%llx, which is not RAM", e->io.port,
-		     (unsigned long long)gva);
+	vm_set_crash(s->v->vm, s->v, "string I/O on port 0x%x with memory at 0x%llx, which is not RAM", s->e->io.port,
+		     (unsigned long long)gva_of(s));
 	return VERDICT_CRASH;
 }
 
 enum verdict exit_io_string(struct vcpu *v, const struct vm_exit *e)
 {
-	unsigned privilege = guest_privilege(v);
-	bool down = (vcpu_hw_get(v, VCPU_RFLAGS) & RFLAGS_DF) != 0;
-	int64_t step = down ? -(int64_t)e->io.size : (int64_t)e->io.size;
-	uint64_t gva = e->io.gva, left = e->io.rep ? count_of(v, e->io.addr_size) : 1;
-	uint64_t *index = &v->gpr[e->io.in ? GPR_RDI : GPR_RSI];
+	struct string_io s = {.v = v,
+			      .e = e,
+			      .privilege = guest_privilege(v),
+			      .down = (vcpu_hw_get(v, VCPU_RFLAGS) & RFLAGS_DF) != 0,
+			      .index = &v->gpr[e->io.in ? GPR_RDI : GPR_RSI]};
+	unsigned width = e->io.addr_size;
+	uint64_t left = e->io.rep ? cut(v->gpr[GPR_RCX], width) : 1;
 
-	for (unsigned n = 0; left > 0 && n < ELEMENTS_MAX; n++, left--) {
-		int err = move_element(v, e, gva, privilege);
+	s.base = e->io.gva - cut(*s.index, width);
+	while (left > 0 && s.spent < ELEMENTS_MAX) {
+		size_t moved;
+		int err = move_some(&s, left, &moved);
+		int64_t bytes = (int64_t)moved * e->io.size;
 
 		if (err != 0)
-			return failed(v, e, gva, err);
-		gva += (uint64_t)step;
-		add_to_index(index, step, e->io.addr_size);
+			return failed(&s, err);
+		left -= moved;
+		add_to_index(s.index, s.down ? -bytes : bytes, width);
 		if (e->io.rep)
-			add_to_index(&v->gpr[GPR_RCX], -1, e->io.addr_size);
+			add_to_index(&v->gpr[GPR_RCX], -(int64_t)moved, width);
 		if (v->vm->request != VM_REQUEST_NONE)
 			return VERDICT_STOP;
 	}
