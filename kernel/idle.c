@@ -2,10 +2,11 @@
 #include "kernel/idle.h"
 
 #include "arch/x86/insn.h"
+#include "arch/x86/nmi.h"
+#include "arch/x86/percpu.h"
 #include "kernel/lib/assert.h"
 
 static void (*timer_arm)(uint64_t tsc);
-static uint64_t armed_for = UINT64_MAX;
 
 void idle_set_timer(void (*arm)(uint64_t tsc))
 {
@@ -16,18 +17,19 @@ void idle_until(uint64_t tsc)
 {
 	assert(timer_arm != NULL);
 	timer_arm(tsc);
-	/* STI takes effect after the next instruction (SDM 2 "STI"): an interrupt cannot slip in before HLT and be slept over. */
-	sti_hlt_cli();
+	cpu_sleep();
 	timer_arm(UINT64_MAX);
-	armed_for = UINT64_MAX;
+	this_cpu()->timer_at = UINT64_MAX;
 }
 
 void idle_alarm(uint64_t tsc)
 {
-	if (tsc == armed_for)
+	struct percpu *cpu = this_cpu();
+
+	if (tsc == cpu->timer_at)
 		return;
 	timer_arm(tsc);
-	armed_for = tsc;
+	cpu->timer_at = tsc;
 }
 
 void idle_window(void)

@@ -6,7 +6,8 @@
 /* What arms a timer interrupt of this CPU for a host TSC value; UINT64_MAX: none. Handed in once at boot. */
 void idle_set_timer(void (*arm)(uint64_t tsc));
 
-/* Halt until an interrupt comes, at the latest at tsc. Returns after the interrupt's handler has run. IF = 0 before and after. */
+/* Halt until an interrupt or a kick (arch/x86/nmi.h) comes, at the latest at tsc; at once when a kick has come since the last
+ * time. Returns after the interrupt's handler has run. IF = 0 before and after. */
 void idle_until(uint64_t tsc);
 
 /* Have the timer's interrupt come at tsc, while something else runs: for processors that leave a guest by an interrupt only.

@@ -35,8 +35,8 @@ static void read_loader(struct machine *m, uint64_t info_hpa)
 /* A word that nobody knows was meant to do something: say that it does not. */
 static void check_words(const struct bootline *bl)
 {
-	static const char *const words[] = {"loglevel", "console",       "run", "selftest",
-					    "nox2apic", "notscdeadline", NULL};
+	static const char *const words[] = {"loglevel",      "console", "run",           "selftest",         "nox2apic",
+					    "notscdeadline", "cpus",    "test-cpu-dead", "test-cpu-differs", NULL};
 
 	for (size_t i = 0; i < bl->count; i++) {
 		if (bootline_unknown(bl, words, i) == i && bootline_unknown(bl, vmx_option_words, i) == i)
@@ -68,8 +68,9 @@ void kernel_entry(uint32_t magic, uint64_t info_hpa, uint64_t load_hpa)
 	boot_interrupts(m);
 	boot_time(m);
 	boot_serial_irq(m);
-	boot_selftest(m);
 	boot_vmx(m);
+	boot_smp(m);
+	boot_selftest(m);
 	check_words(&m->bootline);
 	boot_guests(m);
 	boot_run(m);

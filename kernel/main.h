@@ -12,6 +12,7 @@
 #include "drivers/uart16550.h"
 #include "drivers/vga_text.h"
 #include "kernel/bootline.h"
+#include "kernel/cpus.h"
 #include "kernel/heap.h"
 #include "kernel/memmap.h"
 #include "kernel/multiboot2.h"
@@ -49,6 +50,7 @@ struct machine {
 	struct irq_router irqs;
 	struct tsc_result tsc;
 	int64_t wall_at_boot; /* seconds since 1970 when the TSC was boot_tsc */
+	struct cpu_table cpus;
 	struct vmx_probe vmx;
 	struct vmx_options vmx_options;
 	struct preflight preflight;
@@ -71,7 +73,8 @@ void boot_acpi(struct machine *m);
 void boot_interrupts(struct machine *m);
 void boot_time(struct machine *m);
 void boot_serial_irq(struct machine *m);
-void boot_selftest(struct machine *m); /* main_selftest.c */
 void boot_vmx(struct machine *m);      /* main_vmm.c */
+void boot_smp(struct machine *m);      /* main_smp.c */
+void boot_selftest(struct machine *m); /* main_selftest.c */
 void boot_guests(struct machine *m);
 _Noreturn void boot_run(struct machine *m);

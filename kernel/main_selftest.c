@@ -5,6 +5,7 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/msr_safe.h"
+#include "arch/x86/nmi.h"
 #include "arch/x86/percpu.h"
 #include "kernel/lib/assert.h"
 #include "kernel/lib/errors.h"
@@ -106,17 +107,20 @@ static int count_page(void *ctx, const struct pt_leaf *leaf)
 	unsigned *count = ctx;
 
 	count[(leaf->prot & PT_X) != 0 ? 0 : (leaf->prot & PT_W) != 0 ? 1 : 2]++;
+	count[3] += leaf->va < DIRECT_MAP_BASE;
 	return 0;
 }
 
 static void test_wx(void)
 {
 	struct pt_leaf offender;
-	unsigned count[3] = {0};
+	unsigned count[4] = {0}; /* by rights; in the lower half */
 
 	if (paging_check_wx(&offender) != 0)
 		panic("W^X does not hold at 0x%llx", (unsigned long long)offender.va);
 	(void)paging_for_each(count_page, count);
+	if (count[3] != 0)
+		panic("%u pages are mapped in the lower half", count[3]);
 	log_info("selftest: W^X holds: %u pages executable, %u writable, %u read-only, none two of them", count[0],
 		 count[1], count[2]);
 }
@@ -127,25 +131,55 @@ static void test_percpu(struct machine *m)
 	struct page_source pages = page_alloc_source(&m->pages);
 	struct percpu *cpu;
 	uint64_t base, top, before;
-	int err = percpu_create(1, 1, &pages, &cpu);
+	const uint32_t index = CPU_MAX - 1; /* not one of those that run */
+	int err = percpu_create(index, 1, &pages, &cpu);
 
 	if (err != 0)
-		panic("no area for CPU 1: %s", err_str(err));
+		panic("no area for a CPU: %s", err_str(err));
 	percpu_destroy(cpu, &pages); /* the tables for the window are made now, and stay */
 	before = page_alloc_free_bytes(&m->pages);
-	err = percpu_create(1, 1, &pages, &cpu);
+	err = percpu_create(index, 1, &pages, &cpu);
 	if (err != 0)
-		panic("no area for CPU 1: %s", err_str(err));
+		panic("no area for a CPU: %s", err_str(err));
 	for (unsigned i = 0; i < CPU_STACK_COUNT; i++) {
 		cpu_stack_bounds(cpu->stacks, (enum cpu_stack)i, &base, &top);
 		memset((void *)(uintptr_t)base, 0x5a, top - base);
 		if (paging_is_mapped(base - 1) || paging_is_mapped(top))
-			panic("stack %u of CPU 1 has no guard", i);
+			panic("stack %u has no guard", i);
 	}
 	percpu_destroy(cpu, &pages);
 	if (page_alloc_free_bytes(&m->pages) != before)
-		panic("CPU 1 kept memory");
+		panic("a CPU kept memory");
 	log_info("selftest: the area of a second CPU is made, guarded and given back");
+}
+
+#define KICKS_EACH 100u
+
+/* A CPU that sleeps wakes by each kick, and each kick is taken exactly once. */
+static void kick_one(struct machine *m, uint32_t index)
+{
+	struct percpu *cpu = percpu_get(index);
+	uint64_t kicks = cpu->kicks;
+
+	for (unsigned i = 0; i < KICKS_EACH; i++) {
+		uint64_t sleeps = __atomic_load_n(&cpu->sleeps, __ATOMIC_ACQUIRE), begin = rdtsc();
+
+		cpu_kick(index);
+		while (__atomic_load_n(&cpu->sleeps, __ATOMIC_ACQUIRE) == sleeps) {
+			if (rdtsc() - begin > m->tsc.hz)
+				panic("CPU %u sleeps on after kick %u", index, i);
+			pause();
+		}
+	}
+	if (__atomic_load_n(&cpu->kicks, __ATOMIC_ACQUIRE) - kicks != KICKS_EACH)
+		panic("CPU %u took %llu kicks of %u", index, (unsigned long long)(cpu->kicks - kicks), KICKS_EACH);
+}
+
+static void test_kick(struct machine *m)
+{
+	for (uint32_t i = 1; i < m->cpus.running; i++)
+		kick_one(m, i);
+	log_info("selftest: %u kicks, each woke its CPU", (m->cpus.running - 1) * KICKS_EACH);
 }
 
 static const struct {
@@ -164,15 +198,25 @@ static const struct {
 	{"wx", test_wx},
 };
 
+static const struct {
+	const char *name;
+	void (*run)(struct machine *m);
+} machine_tests[] = {
+	{"percpu", test_percpu},
+	{"kick", test_kick},
+};
+
 void boot_selftest(struct machine *m)
 {
 	const char *name = bootline_value(&m->bootline, "selftest");
 
-	if (name == NULL || str_eq(name, "doctor")) /* that one needs VT-x: boot_vmx() runs it */
+	if (name == NULL || str_eq(name, "doctor")) /* boot_vmx() has run that one */
 		return;
-	if (str_eq(name, "percpu")) {
-		test_percpu(m);
-		return;
+	for (size_t i = 0; i < ARRAY_LEN(machine_tests); i++) {
+		if (str_eq(name, machine_tests[i].name)) {
+			machine_tests[i].run(m);
+			return;
+		}
 	}
 	for (size_t i = 0; i < ARRAY_LEN(tests); i++) {
 		if (str_eq(name, tests[i].name)) {

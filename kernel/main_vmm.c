@@ -150,6 +150,7 @@ _Noreturn void boot_run(struct machine *m)
 		.heap = &m->heap,
 		.uart = &m->uart,
 		.power = &m->power,
+		.cpus = &m->cpus,
 	};
 	monitor_init(&m->monitor, &m->terminal, &m->host, &m->monitor_machine, script == NULL ? "" : script);
 	host_loop(&m->host, monitor_step, &m->monitor);

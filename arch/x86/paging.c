@@ -225,6 +225,40 @@ void paging_free_at(uint64_t va, uint64_t len)
 	}
 }
 
+int paging_map_start_page(uint64_t hpa)
+{
+	int err;
+
+	spin_lock(&lock);
+	err = pt_map(&tables, hpa, hpa, PAGE_SIZE, PT_X, PT_WB);
+	spin_unlock(&lock);
+	return err;
+}
+
+void paging_unmap_start_page(uint64_t hpa)
+{
+	int err;
+
+	spin_lock(&lock);
+	err = pt_unmap(&tables, hpa, PAGE_SIZE);
+	spin_unlock(&lock);
+	assert(err == 0); /* a page of 4 KiB needs no table to be divided */
+	invlpg(hpa);
+}
+
+/* Source: SDM 3 "Operations that Invalidate TLBs and Paging-Structure Caches": a change of CR4.PGE takes global ones too. */
+void paging_flush(void)
+{
+	uint64_t cr4 = read_cr4();
+
+	if (cr4 & CR4_PGE) {
+		write_cr4(cr4 & ~CR4_PGE);
+		write_cr4(cr4);
+	} else {
+		write_cr3(read_cr3());
+	}
+}
+
 int paging_check_wx(struct pt_leaf *offender)
 {
 	return pt_check_wx(&tables, &text, offender);

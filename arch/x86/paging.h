@@ -43,6 +43,14 @@ const void *paging_map_firmware(uint64_t hpa, uint64_t len);
 MUST_CHECK int paging_alloc_at(uint64_t va, uint64_t len);
 void paging_free_at(uint64_t va, uint64_t len);
 
+/* The page below 1 MiB in which further CPUs start, at its physical address: they are there when they switch paging on. Gone
+ * again before the first guest; whoever came through it drops its translations. */
+MUST_CHECK int paging_map_start_page(uint64_t hpa);
+void paging_unmap_start_page(uint64_t hpa);
+
+/* Drop every translation that this CPU has cached, global ones too. */
+void paging_flush(void);
+
 /* Walk over all tables; see pt_check_wx(). */
 MUST_CHECK int paging_check_wx(struct pt_leaf *offender);
 int paging_for_each(pt_visit_fn *visit, void *ctx);

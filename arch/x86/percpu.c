@@ -43,6 +43,7 @@ static void fill(struct percpu *cpu, uint32_t index, uint32_t apic_id, struct cp
 	cpu->index = index;
 	cpu->apic_id = apic_id;
 	cpu->stacks = stacks;
+	cpu->timer_at = UINT64_MAX;
 	cpu->tss.ist[IST_NMI - 1] = stack_top(stacks, CPU_STACK_NMI);
 	cpu->tss.ist[IST_DOUBLE_FAULT - 1] = stack_top(stacks, CPU_STACK_DOUBLE_FAULT);
 	cpu->tss.ist[IST_MACHINE_CHECK - 1] = stack_top(stacks, CPU_STACK_MACHINE_CHECK);

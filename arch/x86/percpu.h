@@ -34,6 +34,13 @@ struct percpu {
 	void *slot[PERCPU_SLOT_COUNT];
 	uint64_t spurious; /* interrupts nobody had a handler for */
 	uint64_t fixups;   /* faults mended by the exception table */
+	bool online;       /* up, and takes kicks; set by the CPU itself */
+	bool kicked;       /* an NMI of ours is under way to it (nmi.c) */
+	bool woken;        /* kicked since it last slept */
+	uint64_t kicks;    /* NMIs of ours that it has taken */
+	uint64_t sleeps;   /* times that it went to sleep with nothing to run */
+	uint64_t timer_at; /* what its timer is armed for (kernel/idle.c) */
+	int64_t tsc_delta; /* its TSC less the first CPU's, as far as known */
 	struct cpu_stacks *stacks;
 	struct gdt gdt;
 	struct tss tss;

@@ -47,7 +47,7 @@ void trap_set_fatal(trap_handler_fn *fn)
 	fatal_handler = fn;
 }
 
-_Noreturn static void fatal(struct trap_frame *frame)
+void trap_fatal(struct trap_frame *frame)
 {
 	if (fatal_handler)
 		fatal_handler(frame);
@@ -75,6 +75,6 @@ void trap_dispatch(struct trap_frame *frame)
 		return;
 	}
 	if (vector < VECTOR_EXCEPTIONS)
-		fatal(frame);
+		trap_fatal(frame);
 	this_cpu()->spurious++;
 }

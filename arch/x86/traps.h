@@ -42,6 +42,9 @@ void trap_set_handler(unsigned vector, trap_handler_fn *fn);
 /* Who gets an exception that nothing mends: must not return. */
 void trap_set_fatal(trap_handler_fn *fn);
 
+/* An exception that nothing can mend: the fatal handler, on this CPU. */
+_Noreturn void trap_fatal(struct trap_frame *frame);
+
 /* "page fault (#PF)"; a number for what has no name is the caller's job: then NULL. */
 const char *trap_name(unsigned vector);
 

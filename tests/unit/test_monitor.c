@@ -121,7 +121,13 @@ static struct memmap memmap;
 static struct page_alloc pages;
 static struct uart uart;
 static struct power power;
-static struct monitor_machine machine = {&preflight, &cpu, &tsc, &memmap, &pages, &fx_heap, &uart, &power};
+static const struct cpu_table cpus = {
+	.records = {{.apic_id = 4}, {.apic_id = 6, .index = 1, .tsc_delta = -12}, {7, CPU_NO_INDEX, 0, "it sulks"}},
+	.count = 3,
+	.running = 2,
+	.missed = 1,
+};
+static struct monitor_machine machine = {&preflight, &cpu, &tsc, &memmap, &pages, &fx_heap, &uart, &power, &cpus};
 
 /* --- helpers --- */
 
@@ -285,6 +291,8 @@ static const char *json_value(const char *p)
 		return p + 5;
 	if (*p == '0')
 		return p + 1;
+	if (*p == '-')
+		p++;
 	if (*p < '1' || *p > '9')
 		return NULL;
 	while (*p >= '0' && *p <= '9')
@@ -448,6 +456,8 @@ static void test_info(void **state)
 	fx_vm("a", "2");
 	has("info", "processor: A \"Brand\" of 1 GHz\n");
 	has("info machine", "memory:    64 MiB, 16 MiB free\n");
+	has("info", "CPUs:      2 of 4 run\n  CPU 0    APIC ID 4, TSC +0 ticks\n  CPU 1    APIC ID 6, TSC -12 ticks\n"
+		    "  left out APIC ID 7: it sulks\n");
 	has("info memory", "VM a ");
 	has("info memory", "  67108864  64 MiB\n");
 	has("info images", "flat.bin ");
@@ -530,6 +540,9 @@ static void test_json(void **state)
 	json_has("start b", "\"ok\":false,\"error\":\"there is no VM 'b'; `list` shows those that are\"}");
 	json_has("start a", "\"ok\":true");
 	json_has("info", "\"processor\":\"A \\\"Brand\\\" of 1 GHz\"");
+	json_has("info", "\"cpus_running\":2,\"cpus\":[{\"apic_id\":4,\"state\":\"runs\",\"index\":0,\"tsc_delta\":0},"
+			 "{\"apic_id\":6,\"state\":\"runs\",\"index\":1,\"tsc_delta\":-12},"
+			 "{\"apic_id\":7,\"state\":\"left out\",\"why\":\"it sulks\"}]");
 	json_has("info memory", "\"ram_bytes\":67108864,\"usable_bytes\":33554432,\"free_bytes\":16777216");
 	json_has("info memory", "\"vms\":[{\"name\":\"a\",\"ram_bytes\":");
 	json_has("info images", "{\"name\":\"flat.bin\",\"bytes\":3}");

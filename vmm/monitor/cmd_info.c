@@ -17,6 +17,42 @@ static const char *way_off(const struct monitor_machine *k)
 	return way == NULL ? "none" : way;
 }
 
+static void cpus_json(struct reply *r, const struct cpu_table *t)
+{
+	reply_number(r, "cpus_running", t->running);
+	reply_open(r, "cpus", '[');
+	for (unsigned i = 0; i < t->count; i++) {
+		const struct cpu_record *cpu = &t->records[i];
+		bool runs = cpu->index != CPU_NO_INDEX;
+
+		reply_open(r, NULL, '{');
+		reply_number(r, "apic_id", cpu->apic_id);
+		reply_string(r, "state", runs ? "runs" : "left out");
+		if (runs) {
+			reply_number(r, "index", cpu->index);
+			reply_signed(r, "tsc_delta", cpu->tsc_delta);
+		} else {
+			reply_string(r, "why", cpu->why);
+		}
+		reply_close(r, '}');
+	}
+	reply_close(r, ']');
+}
+
+static void cpus_text(struct monitor *m, const struct cpu_table *t)
+{
+	mon_printf(m, "CPUs:      %u of %u run\n", t->running, t->count + t->missed);
+	for (unsigned i = 0; i < t->count; i++) {
+		const struct cpu_record *cpu = &t->records[i];
+
+		if (cpu->index != CPU_NO_INDEX)
+			mon_printf(m, "  CPU %-3u  APIC ID %u, TSC %+lld ticks\n", cpu->index, cpu->apic_id,
+				   (long long)cpu->tsc_delta);
+		else
+			mon_printf(m, "  left out APIC ID %u: %s\n", cpu->apic_id, cpu->why);
+	}
+}
+
 static void machine_json(struct monitor *m)
 {
 	const struct monitor_machine *k = m->machine;
@@ -25,6 +61,7 @@ static void machine_json(struct monitor *m)
 	reply_string(r, "version", AVATAR_VERSION);
 	reply_string(r, "processor", processor(k));
 	reply_number(r, "tsc_hz", k->tsc->hz);
+	cpus_json(r, k->cpus);
 	reply_number(r, "ram_bytes", k->memmap->ram_bytes);
 	reply_number(r, "free_bytes", page_alloc_free_bytes(k->pages));
 	reply_flag(r, "can_run_guests", m->host->can_run);
@@ -43,6 +80,7 @@ static void info_machine(struct monitor *m)
 	}
 	mon_printf(m, "AvatarVt-x %s\n", AVATAR_VERSION);
 	mon_printf(m, "processor: %s\n", processor(k));
+	cpus_text(m, k->cpus);
 	mon_printf(m, "time:      %s\n", tsc_describe(k->tsc, text, sizeof(text)));
 	mon_printf(m, "memory:    %s, %s free\n", fmt_size(a, k->memmap->ram_bytes),
 		   fmt_size(b, page_alloc_free_bytes(k->pages)));

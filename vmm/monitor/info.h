@@ -4,6 +4,7 @@
 #include "drivers/power.h"
 #include "drivers/tsc_calibrate.h"
 #include "drivers/uart16550.h"
+#include "kernel/cpus.h"
 #include "kernel/heap.h"
 #include "kernel/memmap.h"
 #include "kernel/page_alloc.h"
@@ -21,6 +22,7 @@ struct monitor_machine {
 	const struct heap *heap;
 	struct uart *uart;
 	const struct power *power;
+	const struct cpu_table *cpus;
 };
 
 /* What `info` can be asked for, besides VMs: ends with a NULL name. */

@@ -113,6 +113,15 @@ void reply_number(struct reply *r, const char *key, uint64_t value)
 	put_str(r, text);
 }
 
+void reply_signed(struct reply *r, const char *key, int64_t value)
+{
+	char text[24];
+
+	put_key(r, key);
+	fmt_snprintf(text, sizeof(text), "%lld", (long long)value);
+	put_str(r, text);
+}
+
 void reply_flag(struct reply *r, const char *key, bool value)
 {
 	put_key(r, key);

@@ -51,4 +51,5 @@ void reply_open(struct reply *r, const char *key, char bracket);
 void reply_close(struct reply *r, char bracket);
 void reply_string(struct reply *r, const char *key, const char *value);
 void reply_number(struct reply *r, const char *key, uint64_t value);
+void reply_signed(struct reply *r, const char *key, int64_t value);
 void reply_flag(struct reply *r, const char *key, bool value);

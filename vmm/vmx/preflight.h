@@ -35,6 +35,8 @@ struct vmx_probe {
 	struct vmx_raw_msrs raw; /* all 0 without VT-x */
 };
 
+MUST_CHECK bool vmx_probe_same(const struct vmx_probe *first, const struct vmx_probe *here, char *why, size_t why_size);
+
 enum preflight_need { PREFLIGHT_INFO, PREFLIGHT_WANTED, PREFLIGHT_REQUIRED };
 
 #define PREFLIGHT_FOUND_TEXT 64u

@@ -1,0 +1,20 @@
+/* What one CPU does to another by NMI, which no guest and no interrupt flag can hold off: kick it, so that it looks for what
+ * it was asked to do, or stop it for ever. */
+#pragma once
+
+#include "arch/x86/traps.h"
+
+/* Before the first kick. send_nmi: sends an NMI to the CPU with that APIC ID, from any CPU. */
+void nmi_init(void (*send_nmi)(uint32_t apic_id));
+
+/* Make the CPU of that number leave its guest or its sleep, or not enter it. What it is to look for has been written before.
+ * Any CPU, also for itself; not from an NMI. A CPU that is not up is left alone. */
+void cpu_kick(uint32_t index);
+
+/* Called in the NMI of a kick, with what it interrupted: VT-x makes an entry that is about to happen not happen by changing
+ * frame->rip. Takes no locks. Set once at boot, NULL: nothing. */
+extern void (*nmi_kick_hook)(struct trap_frame *frame);
+
+/* Halt until an interrupt or a kick; at once when a kick has come since the last call ended, on this CPU. IF = 0 before and
+ * after. Whoever looks for work, finds none and calls this, misses nothing: the kick leaves its mark. */
+void cpu_sleep(void);
