@@ -365,6 +365,11 @@ static inline void xsaveopt64(void *area, uint64_t mask)
 	__asm__ volatile("xsaveopt64 (%0)" : : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)) : "memory");
 }
 
+static inline void xsavec64(void *area, uint64_t mask)
+{
+	__asm__ volatile("xsavec64 (%0)" : : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)) : "memory");
+}
+
 static inline void xrstor64(const void *area, uint64_t mask)
 {
 	__asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)) : "memory");

@@ -7,15 +7,18 @@
 #include "arch/x86/regs.h"
 #include "kernel/lib/errors.h"
 #include "kernel/lib/string.h"
+#include "kernel/log.h"
 #include "kernel/panic.h"
 #include "vmm/vmx/ept_format.h"
 #include "vmm/vmx/vmx_bits.h"
 #include "vmm/vmx/vmx_insn.h"
 #include "vmm/vmx/vmx_vcpu.h"
 #include "vmm/vmx/vmx_words.h"
+#include "vmm/vmx/xsave_area.h"
 
 #define CPUID_1_ECX_XSAVE BIT32(26)
 #define CPUID_D1_EAX_XSAVEOPT BIT32(0)
+#define CPUID_D1_EAX_XSAVEC BIT32(1)
 #define IO_BITMAPS_ORDER 1u
 
 struct vmx_machine vmx_machine;
@@ -37,23 +40,6 @@ void vmx_probe(struct vmx_probe *out)
 		read_raw(&out->raw);
 }
 
-/* Bytes of a standard-format XSAVE area with these components: CPUID.0DH.n gives size (EAX) and offset (EBX) of each. */
-static uint32_t xsave_area_bytes(uint64_t components)
-{
-	uint32_t bytes = 512 + 64; /* legacy region and header */
-
-	for (uint32_t i = 2; i < 63; i++) {
-		uint32_t regs[4];
-
-		if (!(components & BIT64(i)))
-			continue;
-		cpuid(0xd, i, regs);
-		if (regs[1] + regs[0] > bytes)
-			bytes = regs[1] + regs[0];
-	}
-	return bytes;
-}
-
 static void choose_fpu(struct vmx_machine *m)
 {
 	const struct cpu_snapshot *cpu = &m->probe.cpu;
@@ -63,13 +49,14 @@ static void choose_fpu(struct vmx_machine *m)
 	m->has_xsave = (cpu->leaf1[2] & CPUID_1_ECX_XSAVE) != 0;
 	m->has_xsaveopt = m->has_xsave && (cpu->leaf_d1[0] & CPUID_D1_EAX_XSAVEOPT) != 0;
 	m->xcr0_allowed = XCR0_X87;
-	m->fpu_area_bytes = 512;
+	m->fpu_area_bytes = XSAVE_LEGACY_BYTES;
 	if (m->has_xsave) {
 		uint64_t present = (uint64_t)cpu->leaf_d[3] << 32 | cpu->leaf_d[0];
 
-		m->xcr0_allowed = present & known;
-		m->fpu_area_bytes = xsave_area_bytes(m->xcr0_allowed);
+		m->xcr0_allowed = xsave_described(cpuid, present & known);
+		m->fpu_area_bytes = xsave_area_bytes(cpuid, m->xcr0_allowed);
 	}
+	m->has_xsavec = (cpu->leaf_d1[0] & CPUID_D1_EAX_XSAVEC) != 0 && (m->xcr0_allowed & XCR0_AVX) != 0;
 }
 
 static int make_io_bitmaps(struct vmx_machine *m)
@@ -145,6 +132,15 @@ static void set_control_registers(void)
 	write_cr4(cr4);
 }
 
+/* What CPUID claims is believed only when it was seen. */
+static void try_xsavec(void)
+{
+	if (!vmx_machine.has_xsavec || xsavec_works())
+		return;
+	vmx_machine.has_xsavec = false;
+	log_warn("XSAVEC stores vector registers where XRSTOR does not look: guests are not shown it");
+}
+
 /* A guest's XSAVES and XRSTORS use the processor's IA32_XSS, which guests cannot change: no supervisor state. */
 static void clear_xss(void)
 {
@@ -188,6 +184,7 @@ int vmx_cpu_init(void)
 	if (err != 0)
 		return err;
 	set_control_registers();
+	try_xsavec();
 	clear_xss();
 	err = enter_vmx_operation(cpu);
 	if (err != 0) {

@@ -248,6 +248,8 @@ void vcpu_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 	} else if (leaf == 0xd && subleaf == 0) {
 		out[0] &= (uint32_t)vmx_machine.xcr0_allowed;
 		out[3] &= (uint32_t)(vmx_machine.xcr0_allowed >> 32);
+	} else if (leaf == 0xd && subleaf == 1 && !vmx_machine.has_xsavec) {
+		out[0] &= ~BIT32(1);
 	}
 }
 

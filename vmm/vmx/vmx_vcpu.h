@@ -29,6 +29,7 @@ struct vmx_machine {
 	uint64_t io_bitmaps_hpa;
 	uint64_t cr0_allowed, cr4_allowed; /* what guests may set */
 	bool has_xsave, has_xsaveopt, has_tsc_aux;
+	bool has_xsavec;       /* of use to guests; the first CPU may find that it is not */
 	uint64_t xcr0_allowed; /* state components that are switched, so that guests may use them */
 	uint32_t fpu_area_bytes;
 };
@@ -105,6 +106,9 @@ void live_put_back(struct vmx_cpu *cpu);
 bool live_register(enum vcpu_reg reg);
 uint64_t live_get(struct vcpu *v, enum vcpu_reg reg);
 void live_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value);
+
+/* cpu_xsave.c. CR4.OSXSAVE is on, AVX there, and nobody's registers are in this CPU; leaves them in their initial state. */
+bool xsavec_works(void);
 
 /* exit_read.c. reason: EXIT_REASON as read. */
 void exit_read(struct vcpu *v, struct vm_exit *e, uint32_t reason);
