@@ -47,6 +47,7 @@ def check_warnings(m, model):
 @pytest.mark.parametrize("model, keys", [
     ("corei5_arrandale_m520", {}),
     ("corei7_skylake_x", {}),
+    ("tigerlake", {"cpuid": "-fsrm"}),
 ])
 def test_shell(boot, model, keys):
     m = boot(conf(**keys), bootline=CONSOLE, model=model)
