@@ -23,17 +23,20 @@
  * that share no entities drift apart; sched_align() limits that.
  *
  * Groups. A group's weight is shared in equal parts by those of its entities that want to run, its cap by those that come
- * for it, in the order in which they come. A capped group's time is counted as it is used (sched_cap.c); who finds none
- * left is parked in its CPU's deadline queue.
+ * for it, in the order in which they come, in portions. A capped group's time is counted as it is used (sched_cap.c); who
+ * finds none left is parked in its CPU's deadline queue.
  *
- * What is guaranteed, and checked by tests/unit/test_sched.c on simulated machines of 1 to 8 CPUs with 1 to 40 entities:
+ * What is guaranteed, and checked by tests/unit/test_sched.c on simulated machines of 1 to 8 CPUs with 1 to 50 entities:
  * - Over 10 s, who always wants to run gets within 1 % of its weighted max-min share (or of a slice, if that is more),
  *   counted over all CPUs, of the CPU time that was used. Each entity can use one CPU; what it cannot use is the others'.
- * - A cap is never exceeded by more than 1 % over 10 s, and reached within 1 % if the weight allows it.
- * - With pins the shares are max-min as far as the pins let them be. That is within 1 %, too, for weights within 1:16, and
- *   mostly otherwise; but where an entity could have its share only if one that runs all the time on another CPU moved to
- *   a third one, that is found by chance, not at once. With weights up to 1:32768, partial pins, caps and sleepers all at
- *   once an entity may be off by up to 15 % of a CPU.
+ *   Giving way costs nothing of it.
+ * - Who sleeps and wants no more than its share gets that; who wants a little more may get up to a quarter more.
+ * - A cap is never exceeded by more than 2 % over 10 s, and reached within 2 % if the weight allows it.
+ * - With pins the shares are max-min as far as the pins let them be, within 1 % for weights within 1:16, with one
+ *   exception: an entity with more weight than one CPU is worth, if it could have that only by moving between CPUs at the
+ *   right moments, or if one that runs all the time on another CPU moved to a third one. It may lose some percent.
+ *   The same is true of such an entity beside sleepers and capped ones: what it loses when all of them run at once, no CPU
+ *   can give back.
  * - With very different weights the 50 us of those with next to none add up to 1 % of a CPU at most.
  * - Nobody waits for longer than a slice times the length of its queue and one; no CPU idles while one waits whom it could
  *   run, but for the time that a kick takes.

@@ -49,11 +49,11 @@ struct sched_stats {
 
 struct sched_cpu;
 
-/* A vCPU's side. Zero before sched_add(). Unless said otherwise, under the lock of `cpu`. */
+/* A vCPU's side. Zero before its first sched_add(). Unless said otherwise, under the lock of `cpu`. */
 struct sched_entity {
+	struct sched_cpu *cpu; /* where it is or was last; changes under the locks of both CPUs; NULL: never added */
 	struct sched_group *group;
-	struct sched_cpu *cpu; /* where it is or was last; changes under the locks of both CPUs */
-	uint64_t pins;         /* CPUs it may run on */
+	uint64_t pins; /* CPUs it may run on */
 	enum sched_state state;
 	bool boosted;       /* woken with its share unused: goes before the queue's order */
 	bool yielded;       /* gave way: back to the end of the queue */

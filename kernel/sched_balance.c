@@ -15,17 +15,18 @@ void sched_unlock(struct sched_cpu *c)
 	alloc_lock_release(&c->lock);
 }
 
-/* Lock the CPU of an entity that is not off. */
+/* Lock the CPU of an entity. Returns it; NULL: it was never added. */
 struct sched_cpu *sched_lock_entity(struct sched_entity *e)
 {
-	for (;;) {
-		struct sched_cpu *c = sched_cpu_of(e);
+	struct sched_cpu *c;
 
+	while ((c = sched_cpu_of(e)) != NULL) {
 		sched_lock(c);
 		if (c == sched_cpu_of(e))
-			return c;
+			break;
 		sched_unlock(c);
 	}
+	return c;
 }
 
 /* Lock a second CPU. The first one's lock may be let go of meanwhile, to keep to the order. */

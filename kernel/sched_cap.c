@@ -5,51 +5,40 @@
 #include "kernel/lib/muldiv.h"
 #include "kernel/sched_internal.h"
 
-/* For how long the whole cap pays for so many ticks of running, and the other way round. */
+/* For how long the whole cap pays for so many ticks of running. */
 static uint64_t stream_ticks(uint64_t run_ticks, uint32_t percent)
 {
 	return muldiv_u64(run_ticks, 100, percent);
 }
 
-static uint64_t run_ticks(uint64_t stream, uint32_t percent)
-{
-	return muldiv_u64(stream, percent, 100);
-}
-
-/* What one entity takes at least at a time: its part of a period. */
+/* What one entity takes at a time: its part of a period. So the entities of a group take turns. */
 static uint64_t portion(const struct sched *s, const struct sched_group *g, uint32_t percent)
 {
 	uint32_t active = sched_get(g->active);
-	uint64_t ticks = run_ticks(s->cap_period, percent) / (active != 0 ? active : 1);
+	uint64_t ticks = muldiv_u64(s->cap_period, percent, 100) / (active != 0 ? active : 1);
 
 	return ticks > s->turn_min ? ticks : s->turn_min;
 }
 
-/* May the entity run? It is to have up to `want` ticks of its group's cap, less when less is there but enough for a start.
- * Otherwise it has been handed its part in advance, and *at says from when on it may use it. */
+/* May the entity run? It is handed up to `want` ticks of its group's cap, and *at says from when on it may use them. */
 bool sched_cap_admit(struct sched_entity *e, uint64_t want, uint64_t now, uint64_t *at)
 {
 	const struct sched *s = e->cpu->sched;
 	struct sched_group *g = e->group;
 	uint32_t percent = sched_get(g->cap_percent);
 	uint64_t paid = sched_get(g->cap_paid);
-	uint64_t from, there, least, grant, next;
+	uint64_t from, most;
 
 	if (percent == SCHED_CAP_NONE || e->lease != 0)
 		return true;
-	least = portion(s, g, percent);
-	if (least > want)
-		least = want;
+	most = portion(s, g, percent);
+	e->lease = want < most ? want : most;
+	e->lease_percent = percent;
 	do {
 		from = now > s->cap_depth && paid < now - s->cap_depth ? now - s->cap_depth : paid;
-		there = run_ticks(sched_elapsed(from, now), percent);
-		grant = there < least ? least : there < want ? there : want;
-		next = from + stream_ticks(grant, percent);
-	} while (!__atomic_compare_exchange_n(&g->cap_paid, &paid, next, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-	e->lease = grant;
-	e->lease_percent = percent;
-	*at = next;
-	return there >= least;
+		*at = from + stream_ticks(e->lease, percent);
+	} while (!__atomic_compare_exchange_n(&g->cap_paid, &paid, *at, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return *at <= now;
 }
 
 /* The entity stops after so many ticks: give back what it did not use, or charge what it used too much. */

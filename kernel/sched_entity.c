@@ -25,50 +25,66 @@ static void unpark(void *ctx)
 	struct sched_entity *e = ctx;
 
 	e->stats.parked_ticks += sched_elapsed(e->since, e->unpark.at_tsc);
-	sched_queue_enter(e->cpu, e, e->unpark.at_tsc, true);
+	sched_queue_enter(e->cpu, e, e->unpark.at_tsc, false);
 }
 
-/* Let the scheduler know an entity; it is blocked until sched_wake().
- * e: zeroed, or off.  pins: CPUs on which it may run; those that are not present do not count.
- * Returns 0; ERR_RANGE: none of them is present.  Context: any; nobody else uses e yet. */
-int sched_add(struct sched *s, struct sched_entity *e, struct sched_group *g, uint64_t pins)
+static struct sched_cpu *shortest_queue(struct sched *s, uint64_t allowed)
 {
-	uint64_t allowed = pins & s->present;
 	struct sched_cpu *best = NULL;
 
-	assert(e->state == SCHED_OFF);
-	if (allowed == 0)
-		return ERR_RANGE;
 	for (; allowed != 0; allowed &= allowed - 1) {
 		struct sched_cpu *c = &s->cpu[bits_ffs(allowed)];
 
 		if (best == NULL || sched_get(c->count) < sched_get(best->count))
 			best = c;
 	}
-	memset(e, 0, sizeof(*e));
+	return best;
+}
+
+/* Let the scheduler know an entity; it is blocked until sched_wake(), and its account is empty.
+ * e: zeroed, or off.  pins: CPUs on which it may run; those that are not present do not count.
+ * Returns 0; ERR_RANGE: none of them is present.
+ * Context: any; no locks. Others may wake it meanwhile, which does nothing before this returns, and nothing else. */
+int sched_add(struct sched *s, struct sched_entity *e, struct sched_group *g, uint64_t pins)
+{
+	struct sched_cpu *to, *c;
+
+	if ((pins & s->present) == 0)
+		return ERR_RANGE;
+	to = shortest_queue(s, pins & s->present);
+	if (sched_cpu_of(e) == NULL)
+		__atomic_store_n(&e->cpu, to, __ATOMIC_RELEASE);
+	c = sched_lock_entity(e);
+	sched_lock_second(c, to);
+	assert(e->state == SCHED_OFF);
+	memset(&e->group, 0, sizeof(*e) - offsetof(struct sched_entity, group));
 	e->group = g;
-	e->cpu = best;
 	e->pins = pins;
 	list_init(&e->waiting);
 	list_init(&e->boost);
 	deadline_init(&e->unpark, unpark, e);
-	sched_lock(best);
-	e->start = e->key = best->vtime;
-	e->fair = best->fair;
+	e->start = e->key = to->vtime;
+	e->fair = to->fair;
 	e->state = SCHED_BLOCKED;
-	sched_unlock(best);
+	__atomic_store_n(&e->cpu, to, __ATOMIC_RELEASE);
+	if (to != c)
+		sched_unlock(to);
+	sched_unlock(c);
 	return 0;
 }
 
 /* Take an entity out of the scheduler. *kicks: CPUs to kick.
  * Returns true: it is off. False: it runs, and its CPU is to be kicked out of it; it is off when sched_is_off().
- * Context: any; no locks; nobody wakes or changes it any more. */
+ * Of one that is off already it says true.  Context: any; no locks. Who still wakes it does nothing. */
 bool sched_remove(struct sched_entity *e, uint64_t *kicks)
 {
 	struct sched_cpu *c = sched_lock_entity(e);
-	bool running = e->state == SCHED_RUNNING;
+	bool running;
 
 	*kicks = 0;
+	if (c == NULL)
+		return true;
+	running = e->state == SCHED_RUNNING;
 	if (running) {
 		e->leaving = true;
 		*kicks = sched_kick(c);
@@ -101,7 +117,8 @@ static void move_sleeper(struct sched_entity *e, struct sched_cpu *to, uint64_t 
 		e->start = to->vtime + e->debt;
 }
 
-/* The entity has something to do. One that does not sleep notes it, and its next sched_block() returns at once.
+/* The entity has something to do. One that runs notes it, and its next sched_block() returns at once; one that waits or is
+ * parked will look before it blocks; for one that is off nothing is done.
  * Returns the CPUs to kick.  Context: any CPU; no locks. */
 uint64_t sched_wake(struct sched_entity *e, uint64_t now)
 {
@@ -110,6 +127,8 @@ uint64_t sched_wake(struct sched_entity *e, uint64_t now)
 		uint64_t kicks = 0;
 		bool done = true;
 
+		if (c == NULL)
+			return 0;
 		if (e->state == SCHED_BLOCKED) {
 			to = sched_place(c, sched_get(e->pins));
 			sched_lock_second(c, to);
@@ -163,13 +182,14 @@ static uint64_t repin(struct sched_entity *e, struct sched_cpu *c, struct sched_
 
 /* Change where an entity may run.  pins: as for sched_add().  *kicks: CPUs to kick; one that runs where it may not any
  * more moves when its CPU picks next.
- * Returns 0; ERR_RANGE: none of them is present, nothing changed.  Context: any CPU; no locks; e is not off. */
+ * Returns 0, also for one that is off: sched_add() will say; ERR_RANGE: none of them is present, nothing changed.
+ * Context: any CPU; no locks. */
 int sched_set_pins(struct sched_entity *e, uint64_t pins, uint64_t *kicks)
 {
-	bool done = false;
+	bool done = sched_cpu_of(e) == NULL;
 
 	*kicks = 0;
-	if ((pins & e->cpu->sched->present) == 0)
+	if (!done && (pins & e->cpu->sched->present) == 0)
 		return ERR_RANGE;
 	while (!done) {
 		struct sched_cpu *c = sched_lock_entity(e), *to = c;
@@ -188,13 +208,17 @@ int sched_set_pins(struct sched_entity *e, uint64_t pins, uint64_t *kicks)
 	return 0;
 }
 
-/* The entity's account up to now.  Context: any CPU; no locks; e is not off. */
+/* The entity's account up to now; of one that is off, as it was.  Context: any CPU; no locks. */
 void sched_read_stats(struct sched_entity *e, uint64_t now, struct sched_stats *out)
 {
 	struct sched_cpu *c = sched_lock_entity(e);
-	uint64_t elapsed = sched_elapsed(e->since, now);
+	uint64_t elapsed;
 
+	memset(out, 0, sizeof(*out));
+	if (c == NULL)
+		return;
 	*out = e->stats;
+	elapsed = sched_elapsed(e->since, now);
 	out->cpu = c->id;
 	out->state = e->state;
 	if (e->state == SCHED_RUNNING)

@@ -2,6 +2,8 @@
 #include "kernel/lib/muldiv.h"
 #include "kernel/sched_internal.h"
 
+enum { SIBLING_SEARCH = 16 };
+
 /* How long the entity may run now: its part of a round. */
 static uint64_t turn_ticks(const struct sched_cpu *c, const struct sched_entity *e)
 {
@@ -77,6 +79,7 @@ static void set_off(struct sched_entity *e)
  * turn; one that yielded goes behind all others, but keeps its account. */
 static void put_back_current(struct sched_cpu *c, uint64_t now)
 {
+	uint64_t round = c->round; /* with its weight, of which there may be much */
 	struct sched_entity *e;
 
 	if (c->current->leaving) {
@@ -86,9 +89,9 @@ static void put_back_current(struct sched_cpu *c, uint64_t now)
 	e = stop_current(c, now);
 	sched_queue_detach(c, e);
 	if (e->turn_left == 0)
-		e->key = e->start = sched_queue_clamp(c, e, e->start);
+		e->key = e->start = sched_queue_clamp(c, e, e->start, false);
 	if (e->yielded)
-		e->key = sched_later(e->key, c->vtime + c->round);
+		e->key = sched_later(e->key, c->vtime + round);
 	e->yielded = false;
 	sched_queue_attach(c, e);
 	sched_queue_insert(c, e, now);
@@ -106,7 +109,8 @@ static uint64_t evict_current(struct sched_cpu *c, uint64_t now)
 		if (to == c)
 			continue;
 		sched_lock_second(c, to);
-		if (sched_allowed(c->current, to)) {
+		/* c may have been let go of for a moment. */
+		if (sched_allowed(c->current, to) && !c->current->leaving) {
 			e = dismiss_current(c, now);
 			sched_rebase(e, to);
 			sched_queue_enter(to, e, now, false);
@@ -161,8 +165,11 @@ static struct sched_entity *choose(struct sched_cpu *c, uint64_t now)
 		if (e == NULL)
 			return NULL;
 		set_turn(c, e);
-		if (sched_cap_admit(e, e->turn_left, now, &at))
+		if (sched_cap_admit(e, e->turn_left, now, &at)) {
+			if (e->lease != 0 && e->lease < e->turn_left)
+				e->turn_left = e->lease;
 			return e;
+		}
 		park(c, e, at, now);
 	}
 }
@@ -209,8 +216,6 @@ static uint64_t slice_end(const struct sched_cpu *c, uint64_t now)
 	ticks = e->turn_left;
 	if (e->boosted && e->boost_left < ticks)
 		ticks = e->boost_left;
-	if (e->lease != 0 && e->lease < ticks)
-		ticks = e->lease;
 	if (overdue < end)
 		end = overdue;
 	if (now + ticks < end)
@@ -276,11 +281,12 @@ bool sched_block(struct sched_cpu *c, uint64_t now)
 	return blocked;
 }
 
-/* The longest waiting entity of the same group. */
+/* The longest waiting entity of the same group, if it is among the first few of the queue. */
 static struct sched_entity *waiting_sibling(const struct sched_cpu *c, const struct sched_entity *e)
 {
-	LIST_FOR_EACH(pos, &c->waiting)
-	{
+	struct list *pos = c->waiting.next;
+
+	for (unsigned i = 0; i < SIBLING_SEARCH && pos != &c->waiting; i++, pos = pos->next) {
 		struct sched_entity *o = container_of(pos, struct sched_entity, waiting);
 
 		if (o->group == e->group)
@@ -304,15 +310,15 @@ static bool may_favour(const struct sched_cpu *c, const struct sched_entity *to)
 void sched_yield_to(struct sched_cpu *c, struct sched_entity *to)
 {
 	struct sched_entity *e = c->current;
-	struct sched_cpu *o;
+	struct sched_cpu *o; /* where `to` is */
 
 	assert(e != NULL);
 	sched_lock(c);
 	e->yielded = true;
 	if (to == NULL)
 		to = waiting_sibling(c, e);
-	if (to != NULL && to != e) {
-		o = sched_cpu_of(to);
+	o = to != NULL ? sched_cpu_of(to) : NULL;
+	if (o != NULL && to != e) {
 		sched_lock_second(c, o);
 		if (sched_cpu_of(to) == o && may_favour(c, to)) {
 			if (o != c)

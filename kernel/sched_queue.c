@@ -236,11 +236,11 @@ void sched_queue_remove(struct sched_cpu *c, struct sched_entity *e)
 /* A start time that fits this queue. Not earlier than its virtual time: sleeping earns nothing. Not so late that the entity
  * would have to wait for more than it can have got too much, which is a slice or two on a CPU of its own. And not so early
  * either, compared to all queues it could stand in: it would have gone there, if it could use more than one CPU. */
-uint64_t sched_queue_clamp(const struct sched_cpu *c, const struct sched_entity *e, uint64_t start)
+uint64_t sched_queue_clamp(const struct sched_cpu *c, const struct sched_entity *e, uint64_t start, bool slept)
 {
 	uint64_t most = sched_virtual(DEBT_SLICES * sched_get(c->sched->slice), sched_entity_weight(e));
 
-	start = sched_later(start, c->vtime);
+	start = sched_later(start, slept ? c->vtime : c->vtime - most);
 	if (sched_before(c->vtime + most, start))
 		start = c->vtime + most;
 	return sched_latest_elsewhere(c, e, start + most, LAG_ROUNDS) - most;
@@ -258,7 +258,7 @@ void sched_queue_enter(struct sched_cpu *c, struct sched_entity *e, uint64_t now
 	} else {
 		uint64_t credit = sched_virtual(c->sched->slice_min, sched_entity_weight(e));
 
-		e->start = sched_queue_clamp(c, e, e->start);
+		e->start = sched_queue_clamp(c, e, e->start, true);
 		e->boosted = may_boost && e->debt <= credit;
 		e->boost_left = c->sched->slice_min;
 	}
