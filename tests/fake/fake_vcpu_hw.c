@@ -1,6 +1,7 @@
 /* The seam vmm/core/vcpu_hw.h in plain memory: see the header. */
 #include "tests/fake/fake_vcpu_hw.h"
 
+#include "arch/x86/msr.h"
 #include "arch/x86/regs.h"
 #include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
@@ -119,6 +120,25 @@ void vcpu_hw_set_segment(struct vcpu *v, enum vcpu_seg seg, const struct segment
 {
 	assert(seg < FAKE_SEGMENTS);
 	v->hw->segs[seg] = *in;
+}
+
+uint64_t vcpu_hw_segment_base(struct vcpu *v, enum vcpu_seg seg)
+{
+	assert(seg <= SEG_TR);
+	return v->hw->segs[seg].base;
+}
+
+void vcpu_hw_code_view(struct vcpu *v, struct code_view *out)
+{
+	bool is_long = (v->hw->regs[VCPU_EFER] & EFER_LMA) != 0;
+	const struct segment *cs = &v->hw->segs[SEG_CS];
+	bool code64 = is_long && (cs->access & SEGMENT_LONG);
+
+	out->cr3 = v->hw->regs[VCPU_CR3];
+	out->cs_base = code64 ? 0 : cs->base;
+	out->how = (cs->access & (SEGMENT_LONG | SEGMENT_BIG)) | (is_long ? CODE_VIEW_LONG : 0);
+	if (!is_long)
+		out->how |= (v->hw->regs[VCPU_CR0] & CR0_PG) | (v->hw->regs[VCPU_CR4] & (CR4_PSE | CR4_PAE));
 }
 
 void vcpu_hw_set_pdptes(struct vcpu *v, const uint64_t pdptes[4])

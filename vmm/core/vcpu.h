@@ -6,6 +6,7 @@
 #include "kernel/lib/assert.h"
 #include "vmm/bus/vclock.h"
 #include "vmm/core/exit_ring.h"
+#include "vmm/core/mmio_site.h"
 #include "vmm/core/vm_exit.h"
 
 struct vm;
@@ -70,10 +71,18 @@ struct vcpu {
 	uint64_t guest_ticks;                    /* host TSC ticks spent in the guest, exits included */
 	uint64_t msr_misc_enable, msr_spec_ctrl; /* emulated MSR values of this vCPU */
 	uint64_t msr_mtrr_def_type, msr_mtrr_fixed[11], msr_mtrr_var[16], msr_mcg_status;
+	struct mmio_site sites[MMIO_SITES];
 	struct exit_ring ring;
 };
 
 static_assert(offsetof(struct vcpu, gpr) == 0, "enter.asm addresses the registers from the vcpu pointer");
+
+/* The guest's memory is not what it was: the VM begins anew, or a control register changed how it is looked at. */
+static inline void vcpu_forget_sites(struct vcpu *v)
+{
+	for (unsigned i = 0; i < MMIO_SITES; i++)
+		v->sites[i].code = NULL;
+}
 
 static inline void vcpu_request(struct vcpu *v, uint32_t bits)
 {

@@ -100,6 +100,23 @@ void vcpu_hw_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value);
 void vcpu_hw_get_segment(struct vcpu *v, enum vcpu_seg seg, struct segment *out);
 void vcpu_hw_set_segment(struct vcpu *v, enum vcpu_seg seg, const struct segment *in);
 
+/* The base alone. v is loaded on this CPU. */
+uint64_t vcpu_hw_segment_base(struct vcpu *v, enum vcpu_seg seg);
+
+/* What decides how the processor fetches and reads the code at RIP, by as few registers as tell. Two equal views mean: the
+ * same tables walked in the same way, the same linear address for an RIP, the same defaults for decoding. `how` is made of
+ * CS.L and CS.D, long mode, or else CR0.PG, CR4.PSE, CR4.PAE. Not in it is CR4.LA57, which a guest cannot change by itself.
+ * v is loaded on this CPU. */
+struct code_view {
+	uint64_t cr3;
+	uint64_t cs_base; /* 0 in 64-bit code */
+	uint64_t how;
+};
+
+#define CODE_VIEW_LONG BIT64(0)
+
+void vcpu_hw_code_view(struct vcpu *v, struct code_view *out);
+
 /* The four page-directory-pointer entries that PAE paging holds in the processor: needed when a handler, not the guest's
  * own MOV, has switched PAE paging on. */
 void vcpu_hw_set_pdptes(struct vcpu *v, const uint64_t pdptes[4]);

@@ -55,6 +55,7 @@ void vcpu_reset_registers(struct vcpu *v, bool init)
 	static const enum vcpu_reg zero[] = {VCPU_CR2, VCPU_CR3, VCPU_CR4, VCPU_DR0, VCPU_DR1, VCPU_DR2, VCPU_DR3};
 	uint32_t signature[4];
 
+	vcpu_forget_sites(v);
 	vcpu_hw_set(v, VCPU_CR0, reset_cr0(v, init));
 	vcpu_hw_set(v, VCPU_EFER, 0);
 	for (size_t i = 0; i < ARRAY_LEN(zero); i++)

@@ -62,6 +62,7 @@ static enum verdict write_cr(struct vcpu *v, enum vcpu_reg reg, uint64_t value, 
 
 	if (refused != NULL)
 		return refuse(v);
+	vcpu_forget_sites(v);
 	vcpu_hw_set(v, reg, value);
 	if (!load_pdptes(v)) {
 		vcpu_hw_set(v, reg, before);

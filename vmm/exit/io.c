@@ -32,15 +32,17 @@ static enum verdict io_verdict(const struct vm *vm)
 	return likely(vm->request == VM_REQUEST_NONE) ? VERDICT_SKIP : VERDICT_STOP;
 }
 
+/* A part may raise lines, move ranges and alarms, and write to the console: all of that is under the VM's lock. */
 enum verdict exit_io(struct vcpu *v, const struct vm_exit *e)
 {
-	struct bus *ports = &v->vm->ports;
+	struct vm *vm = v->vm;
 	unsigned size = e->io.size, port = e->io.port;
 	struct bus_range *r;
 
 	if (unlikely(e->io.string))
 		return exit_io_string(v, e);
-	r = bus_range_for(ports, port, size);
+	vm_lock(vm);
+	r = bus_range_for(&vm->ports, port, size);
 	if (e->io.in) {
 		uint64_t value;
 
@@ -48,14 +50,15 @@ enum verdict exit_io(struct vcpu *v, const struct vm_exit *e)
 			r->reads++;
 			value = r->ops->read(r->ctx, port - r->base, size);
 		} else {
-			value = read_split(ports, e);
+			value = read_split(&vm->ports, e);
 		}
 		in_to_rax(v, size, value);
 	} else if (likely(r != NULL)) {
 		r->writes++;
 		r->ops->write(r->ctx, port - r->base, size, v->gpr[GPR_RAX] & (UINT64_MAX >> (64 - 8 * size)));
 	} else {
-		bus_write(ports, port, size, v->gpr[GPR_RAX]);
+		bus_write(&vm->ports, port, size, v->gpr[GPR_RAX]);
 	}
-	return io_verdict(v->vm);
+	vm_unlock(vm);
+	return io_verdict(vm);
 }

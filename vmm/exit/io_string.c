@@ -98,16 +98,21 @@ static int move_crossing(struct string_io *s)
 
 	if (!s->e->io.in) {
 		err = guest_read_gva(v, gva, &value, size, s->privilege);
-		if (err == 0)
-			bus_write(&v->vm->ports, s->e->io.port, size, value);
-		return err;
+		if (err != 0)
+			return err;
+		vm_lock(v->vm);
+		bus_write(&v->vm->ports, s->e->io.port, size, value);
+		vm_unlock(v->vm);
+		return 0;
 	}
 	err = guest_translate(v, gva, rights(s), &gpa);
 	if (err == 0)
 		err = guest_translate(v, gva + size - 1, rights(s), &gpa);
 	if (err != 0)
 		return err;
+	vm_lock(v->vm);
 	bus_read(&v->vm->ports, s->e->io.port, size, &value);
+	vm_unlock(v->vm);
 	return guest_write_gva(v, gva, &value, size, s->privilege);
 }
 
@@ -125,6 +130,7 @@ static int move_in_page(struct string_io *s, size_t fit, size_t *moved)
 	at = guest_mem_ptr(&vm->mem, gpa, fit * e->io.size);
 	if (at == NULL)
 		return ERR_RANGE;
+	vm_lock(vm);
 	if (e->io.in ? bus_read_run(&vm->ports, e->io.port, e->io.size, at, fit)
 		     : bus_write_run(&vm->ports, e->io.port, e->io.size, at, fit)) {
 		s->spent += (unsigned)fit / RUN_PER_ELEMENT;
@@ -133,6 +139,7 @@ static int move_in_page(struct string_io *s, size_t fit, size_t *moved)
 		*moved = move_packed(vm, e, at, fit < ELEMENTS_MAX - s->spent ? fit : ELEMENTS_MAX - s->spent);
 		s->spent += (unsigned)*moved - 1;
 	}
+	vm_unlock(vm);
 	return 0;
 }
 

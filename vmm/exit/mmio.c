@@ -13,6 +13,7 @@
 #include "vmm/devices/vlapic.h"
 #include "vmm/exit/guest_access.h"
 #include "vmm/exit/handlers.h"
+#include "vmm/exit/mmio_site.h"
 
 /* Iterations of a repeated string instruction that one exit does: bounded in time. */
 #define ITERATIONS_MAX 256u
@@ -51,28 +52,36 @@ static int stray(struct vm *vm, struct vcpu *v, uint64_t gpa, const char *what)
 static int access_read(struct mmio *m, uint64_t gpa, unsigned bytes, uint64_t *value)
 {
 	struct vm *vm = m->v->vm;
+	bool claimed;
 
 	*value = 0;
 	if (guest_mem_read(&vm->mem, gpa, value, bytes) == 0)
 		return 0;
-	if (is_apic_page(m->v, gpa))
+	if (is_apic_page(m->v, gpa)) {
 		*value = vlapic_mmio_read(m->v->lapic, (uint32_t)(gpa - LAPIC_DEFAULT_BASE), bytes);
-	else if (!bus_read(&vm->mmio, gpa, bytes, value))
-		return stray(vm, m->v, gpa, "read of");
-	return 0;
+		return 0;
+	}
+	vm_lock(vm);
+	claimed = bus_read(&vm->mmio, gpa, bytes, value);
+	vm_unlock(vm);
+	return claimed ? 0 : stray(vm, m->v, gpa, "read of");
 }
 
 static int access_write(struct mmio *m, uint64_t gpa, unsigned bytes, uint64_t value)
 {
 	struct vm *vm = m->v->vm;
+	bool claimed;
 
 	if (guest_mem_write(&vm->mem, gpa, &value, bytes) == 0)
 		return 0;
-	if (is_apic_page(m->v, gpa))
+	if (is_apic_page(m->v, gpa)) {
 		vlapic_mmio_write(m->v->lapic, (uint32_t)(gpa - LAPIC_DEFAULT_BASE), bytes, value);
-	else if (!bus_write(&vm->mmio, gpa, bytes, value))
-		return stray(vm, m->v, gpa, "write to");
-	return 0;
+		return 0;
+	}
+	vm_lock(vm);
+	claimed = bus_write(&vm->mmio, gpa, bytes, value);
+	vm_unlock(vm);
+	return claimed ? 0 : stray(vm, m->v, gpa, "write to");
 }
 
 static bool crosses_page(uint64_t linear, unsigned bytes)
@@ -242,7 +251,87 @@ enum verdict mmio_emulate(struct vcpu *v, const struct vm_exit *e)
 
 	if (insn_decode(bytes, count, guest_code_mode(v), &insn) != 0)
 		return not_emulated(v, e, bytes, count);
+	mmio_site_learn(v, e, &insn, bytes, count);
 	return carry_out(v, e, &insn, bytes);
+}
+
+static uint64_t stored_value(const struct vcpu *v, const struct mmio_move *m)
+{
+	uint64_t value = m->reg == MMIO_SITE_NO_REG ? m->imm : v->gpr[m->reg];
+
+	return value & (UINT64_MAX >> (64 - 8 * m->bytes));
+}
+
+/* A load's value is cut to the access already; 32 bits clear the upper half of the register. */
+static void load_register(struct vcpu *v, const struct mmio_move *m, uint64_t value)
+{
+	uint64_t *reg = &v->gpr[m->reg];
+
+	if (likely(m->reg_bytes >= 4))
+		*reg = value;
+	else if (m->reg_bytes == 2)
+		*(uint16_t *)reg = (uint16_t)value;
+	else
+		*(uint8_t *)reg = (uint8_t)value;
+}
+
+static bool move_apic(struct vcpu *v, const struct mmio_move *m, uint32_t offset)
+{
+	if (m->store)
+		vlapic_mmio_write(v->lapic, offset, m->bytes, stored_value(v, m));
+	else
+		load_register(v, m, vlapic_mmio_read(v->lapic, offset, m->bytes));
+	return true;
+}
+
+/* RAM never lies where a device is registered. False: this address is no device's. */
+static bool move_device(struct vcpu *v, const struct mmio_move *m, uint64_t gpa)
+{
+	struct vm *vm = v->vm;
+	struct bus_range *r;
+	uint64_t value = 0;
+
+	vm_lock(vm);
+	r = bus_range_for(&vm->mmio, gpa, m->bytes);
+	if (likely(r != NULL)) {
+		if (m->store) {
+			r->writes++;
+			r->ops->write(r->ctx, gpa - r->base, m->bytes, stored_value(v, m));
+		} else {
+			r->reads++;
+			value = r->ops->read(r->ctx, gpa - r->base, m->bytes);
+		}
+	}
+	vm_unlock(vm);
+	if (likely(r != NULL) && !m->store)
+		load_register(v, m, value & (UINT64_MAX >> (64 - 8 * m->bytes)));
+	return r != NULL;
+}
+
+/* A move that is known from last time. The processor has walked the guest's tables for the operand, with all rights, and
+ * says where it is; that address must be the one that the move gives, or this is not the access that it made. */
+static bool move_known(struct vcpu *v, const struct vm_exit *e)
+{
+	const struct mmio_move *m = mmio_site_find(v, e);
+	struct vm_exit done;
+	uint64_t linear;
+	bool moved;
+
+	if (m == NULL)
+		return false;
+	linear = mmio_move_linear(v, m);
+	if (unlikely(linear != e->mem.gva || m->store != e->mem.write || crosses_page(linear, m->bytes)))
+		return false;
+	if (is_apic_page(v, e->mem.gpa))
+		moved = move_apic(v, m, (uint32_t)(e->mem.gpa - LAPIC_DEFAULT_BASE));
+	else
+		moved = move_device(v, m, e->mem.gpa);
+	if (unlikely(!moved))
+		return false;
+	done.rip = e->rip;
+	done.insn_len = m->length;
+	vcpu_hw_skip(v, &done);
+	return true;
 }
 
 static const char *access_name(const struct vm_exit *e)
@@ -254,6 +343,8 @@ enum verdict exit_ept_violation(struct vcpu *v, const struct vm_exit *e)
 {
 	const char *why = NULL;
 
+	if (likely(e->mem.gva_valid && !e->mem.fetch && !e->mem.walk && !e->vectoring.valid) && move_known(v, e))
+		return VERDICT_RESUME;
 	if (guest_mem_covers(&v->vm->mem, e->mem.gpa, 1))
 		why = "its own memory";
 	else if (e->mem.fetch)

@@ -83,7 +83,8 @@ static uint64_t get_field(struct vcpu_hw *hw, enum vcpu_reg reg)
 	return vmread(fields[reg]);
 }
 
-uint64_t vcpu_hw_get(struct vcpu *v, enum vcpu_reg reg)
+/* Whatever is not a plain field of the current VMCS. */
+__attribute__((noinline)) static uint64_t get_other(struct vcpu *v, enum vcpu_reg reg)
 {
 	struct vmcs_window w;
 	uint64_t value;
@@ -94,6 +95,14 @@ uint64_t vcpu_hw_get(struct vcpu *v, enum vcpu_reg reg)
 	value = get_field(v->hw, reg);
 	vmcs_close(&w);
 	return value;
+}
+
+uint64_t vcpu_hw_get(struct vcpu *v, enum vcpu_reg reg)
+{
+	assert(reg < VCPU_REG_COUNT);
+	if (likely(fields[reg] != 0 && this_vmx_cpu()->current == v->hw))
+		return vmread(fields[reg]);
+	return get_other(v, reg);
 }
 
 static void set_field(struct vcpu_hw *hw, enum vcpu_reg reg, uint64_t value)
@@ -172,6 +181,33 @@ void vcpu_hw_set_segment(struct vcpu *v, enum vcpu_seg seg, const struct segment
 		vmwrite(seg_field(VMCS_GUEST_ES_ACCESS, seg), in->access | (in->unusable ? SEG_ACCESS_UNUSABLE : 0));
 	}
 	vmcs_close(&w);
+}
+
+uint64_t vcpu_hw_segment_base(struct vcpu *v, enum vcpu_seg seg)
+{
+	assert(seg <= SEG_TR && this_vmx_cpu()->current == v->hw);
+	return vmread(seg_field(VMCS_GUEST_ES_BASE, seg));
+}
+
+/* In long mode CR0.PG and CR4.PAE are set; CR4.LA57 cannot change there, and never without an exit (its bit is ours). */
+void vcpu_hw_code_view(struct vcpu *v, struct code_view *out)
+{
+	uint32_t access;
+
+	assert(this_vmx_cpu()->current == v->hw);
+	access = vmread32(VMCS_GUEST_CS_ACCESS);
+	out->cr3 = vmread(VMCS_GUEST_CR3);
+	out->cs_base = 0;
+	out->how = access & (SEG_ACCESS_L | SEG_ACCESS_DB);
+	if (likely(vmread(VMCS_GUEST_EFER) & EFER_LMA)) {
+		out->how |= CODE_VIEW_LONG;
+		if (likely(access & SEG_ACCESS_L))
+			return;
+	} else {
+		out->how |= vmread(VMCS_GUEST_CR0) & CR0_PG;
+		out->how |= vmread(VMCS_GUEST_CR4) & (CR4_PSE | CR4_PAE);
+	}
+	out->cs_base = vmread(VMCS_GUEST_CS_BASE);
 }
 
 void vcpu_hw_set_pdptes(struct vcpu *v, const uint64_t pdptes[4])

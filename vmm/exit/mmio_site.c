@@ -1,0 +1,198 @@
+/* Known instructions (see mmio_site.h). An entry says: with this code view, RIP leads over these page-table entries to this
+ * piece of RAM, and the bytes there are this move. All of it is compared with what is so now, before it is used: the view's
+ * registers, the entries and the bytes in the guest's memory. So it holds what a walk and a decoding now would give,
+ * whatever the guest has changed meanwhile, on whichever of its CPUs. The one thing that is not looked at is whether the
+ * entries are at the same place, which follows: the first one's place from CR3 and RIP, each other one's from the value
+ * of the one before. Pointers into the RAM are good until the second-level tables lose something, which raises their
+ * generation, or the VM begins anew, which forgets all entries (vcpu_forget_sites()). */
+#include "vmm/exit/mmio_site.h"
+
+#include "kernel/lib/bytes.h"
+#include "kernel/lib/string.h"
+#include "vmm/core/vcpu_hw.h"
+#include "vmm/core/vm.h"
+#include "vmm/exit/guest_access.h"
+
+static_assert(sizeof(((struct mmio_site *)0)->bytes) > INSN_MAX_LENGTH, "a whole instruction");
+
+#define ENTRY_FLAGS 0x60ull
+#define CR3_ADDRESS 0x000ffffffffff000ull
+
+static struct mmio_site *site_of(struct vcpu *v, uint64_t rip)
+{
+	return &v->sites[(rip ^ rip >> 4) % MMIO_SITES];
+}
+
+static inline bool differs(const uint64_t *memory, uint64_t value, uint64_t mask)
+{
+	return ((__atomic_load_n(memory, __ATOMIC_RELAXED) ^ value) & mask) != 0;
+}
+
+/* The instruction may stand at any address; the page goes on for at least two words. */
+static inline bool code_differs(const struct mmio_site *s)
+{
+	const uint8_t *code = (const uint8_t *)s->code;
+
+	return ((load_le64(code) ^ s->bytes[0]) & s->mask[0]) != 0 ||
+	       ((load_le64(code + 8) ^ s->bytes[1]) & s->mask[1]) != 0;
+}
+
+/* Another process, the same kernel: with an equal entry at the top the rest of the way is the same. */
+__attribute__((noinline)) static bool take_root(struct mmio_site *s, const struct guest_mem *mem, uint64_t cr3)
+{
+	const uint64_t *at;
+
+	if (!(s->how & CODE_VIEW_LONG))
+		return false;
+	at = guest_mem_ptr(mem, (cr3 & CR3_ADDRESS) + s->top_offset, sizeof(*at));
+	if (at == NULL || differs(at, s->step_value[0], s->step_mask[0]))
+		return false;
+	s->step[0] = at;
+	s->cr3 = cr3;
+	return true;
+}
+
+const struct mmio_move *mmio_site_find(struct vcpu *v, const struct vm_exit *e)
+{
+	struct mmio_site *s = site_of(v, e->rip);
+	struct code_view view;
+
+	if (unlikely(s->rip != e->rip || s->code == NULL || s->generation != slpt_generation(&v->vm->slpt)))
+		return NULL;
+	vcpu_hw_code_view(v, &view);
+	if (unlikely(s->how != view.how || s->cs_base != view.cs_base))
+		return NULL;
+	if (unlikely(s->cr3 != view.cr3) && !take_root(s, &v->vm->mem, view.cr3))
+		return NULL;
+	for (unsigned i = 0; i < s->steps; i++) {
+		if (unlikely(differs(s->step[i], s->step_value[i], s->step_mask[i])))
+			return NULL;
+	}
+	return likely(!code_differs(s)) ? &s->move : NULL;
+}
+
+static uint64_t cut(uint64_t value, unsigned bytes)
+{
+	return value & (UINT64_MAX >> (64 - 8 * bytes));
+}
+
+uint64_t mmio_move_linear(struct vcpu *v, const struct mmio_move *m)
+{
+	uint64_t address = (uint64_t)m->disp;
+
+	if (m->base != MMIO_SITE_NO_REG)
+		address += v->gpr[m->base];
+	if (m->index != MMIO_SITE_NO_REG)
+		address += v->gpr[m->index] << m->shift;
+	address = cut(address, m->address_bytes);
+	if (m->seg != MMIO_SITE_NO_REG)
+		address += vcpu_hw_segment_base(v, (enum vcpu_seg)m->seg);
+	return m->linear_is_32 ? (uint32_t)address : address;
+}
+
+/* RSP is not among the registers that are at hand. */
+static bool take_register(const struct insn_operand *o, struct mmio_move *m)
+{
+	if (o->kind != INSN_OPD_REG || o->reg == GPR_RSP)
+		return false;
+	m->reg = o->reg;
+	m->reg_bytes = o->size;
+	return true;
+}
+
+static bool take_operands(const struct insn *insn, struct mmio_move *m)
+{
+	const struct insn_operand *to = &insn->operands[0], *from = &insn->operands[1];
+
+	if (insn->op == INSN_OP_MOV && to->kind == INSN_OPD_MEM) {
+		m->store = true;
+		m->bytes = to->size;
+		m->imm = (uint64_t)insn->imm;
+		m->reg = MMIO_SITE_NO_REG;
+		return from->kind == INSN_OPD_IMM || take_register(from, m);
+	}
+	m->bytes = from->size;
+	return (insn->op == INSN_OP_MOV || insn->op == INSN_OP_MOVZX) && from->kind == INSN_OPD_MEM &&
+	       take_register(to, m);
+}
+
+static bool take_address(const struct insn *insn, uint64_t rip, struct mmio_move *m)
+{
+	const struct insn_mem *mem = &insn->mem;
+
+	m->disp = mem->disp;
+	m->base = mem->base;
+	if (mem->base == INSN_REG_RIP) {
+		m->disp += (int64_t)(rip + insn->length);
+		m->base = MMIO_SITE_NO_REG;
+	}
+	m->index = mem->index;
+	m->shift = mem->shift;
+	m->address_bytes = insn->address_size;
+	m->linear_is_32 = insn->mode != INSN_MODE_64;
+	m->seg = m->linear_is_32 || mem->seg == INSN_FS || mem->seg == INSN_GS ? mem->seg : MMIO_SITE_NO_REG;
+	return m->base != GPR_RSP;
+}
+
+static bool take_move(const struct insn *insn, uint64_t rip, struct mmio_move *m)
+{
+	*m = (struct mmio_move){.length = insn->length};
+	return !(insn->prefixes & INSN_PREFIX_LOCK) && take_operands(insn, m) && take_address(insn, rip, m);
+}
+
+/* The entries that lead to the code, without the accessed and dirty flags, which translate nothing. Those of 4 bytes are
+ * compared within the 8 bytes around them. */
+static bool take_steps(struct mmio_site *s, const struct guest_mem *mem, const struct guest_walk *walk)
+{
+	unsigned entry_bytes = walk->paging == GUEST_PAGING_32BIT ? 4 : 8;
+
+	if (walk->step_count > MMIO_SITE_STEPS)
+		return false;
+	for (s->steps = 0; s->steps < walk->step_count; s->steps++) {
+		const struct guest_walk_step *step = &walk->steps[s->steps];
+		unsigned shift = 8 * (step->entry_gpa & 4 & entry_bytes);
+		const uint64_t *at = guest_mem_ptr(mem, step->entry_gpa & ~7ull, 8);
+
+		if (at == NULL || (step->entry_gpa & (entry_bytes - 1)) != 0)
+			return false;
+		s->step[s->steps] = at;
+		s->step_mask[s->steps] = cut(~ENTRY_FLAGS, entry_bytes) << shift;
+		s->step_value[s->steps] = step->value << shift;
+	}
+	return true;
+}
+
+static void take_bytes(struct mmio_site *s, const uint8_t *bytes, unsigned length)
+{
+	uint8_t mask[sizeof(s->bytes)] = {0};
+
+	memset(mask, 0xff, length);
+	memset(s->bytes, 0, sizeof(s->bytes));
+	memcpy(s->bytes, bytes, length);
+	memcpy(s->mask, mask, sizeof(mask));
+}
+
+void mmio_site_learn(struct vcpu *v, const struct vm_exit *e, const struct insn *insn, const uint8_t *bytes,
+		     size_t count)
+{
+	struct mmio_site *s = site_of(v, e->rip);
+	struct guest_walk_cpu cpu = guest_walk_cpu_of(v);
+	struct guest_walk walk;
+	struct code_view view;
+
+	s->code = NULL;
+	if (count < insn->length || !take_move(insn, e->rip, &s->move))
+		return;
+	s->generation = slpt_generation(&v->vm->slpt);
+	vcpu_hw_code_view(v, &view);
+	if (guest_walk(&v->vm->mem, &cpu, guest_linear_rip(v, e->rip), GUEST_ACCESS_ANY, &walk) != 0 ||
+	    walk.gpa % PAGE_SIZE > PAGE_SIZE - sizeof(s->bytes) || !take_steps(s, &v->vm->mem, &walk))
+		return;
+	take_bytes(s, bytes, insn->length);
+	s->rip = e->rip;
+	s->cr3 = view.cr3;
+	s->cs_base = view.cs_base;
+	s->how = view.how;
+	s->top_offset = walk.step_count > 0 ? walk.steps[0].entry_gpa % PAGE_SIZE : 0;
+	s->code = guest_mem_ptr(&v->vm->mem, walk.gpa, sizeof(s->bytes));
+}
