@@ -128,9 +128,7 @@ static struct vm_exit violation(uint64_t gva, bool write)
 
 	e.mem.gva = gva;
 	e.mem.gpa = (uint32_t)gva; /* as the tables below have it */
-	e.mem.gva_valid = true;
-	e.mem.read = !write;
-	e.mem.write = write;
+	e.mem.access = EXIT_MEM_GVA | EXIT_MEM_OPERAND | (write ? EXIT_MEM_WRITE : EXIT_MEM_READ);
 	return e;
 }
 
@@ -421,10 +419,10 @@ static void test_other_exits(void **state)
 	reads = 0;
 	vcpu_hw_set(v, VCPU_RIP, RIP);
 	e = violation(DEVICE + 0x10, false);
-	e.mem.walk = true;
+	e.mem.access &= (uint16_t)~EXIT_MEM_OPERAND;
 	assert_int_equal(exit_dispatch(v, &e), VERDICT_CRASH);
 	e = violation(DEVICE + 0x10, false);
-	e.mem.fetch = true;
+	e.mem.access |= EXIT_MEM_FETCH;
 	assert_int_equal(exit_dispatch(v, &e), VERDICT_CRASH);
 	e = violation(DEVICE + 0x10, false);
 	e.vectoring = (struct event){.valid = true, .vector = 14};

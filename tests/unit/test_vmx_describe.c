@@ -30,7 +30,7 @@ static void io_exits(void **state)
 	vmx_decode_io(0x03fd0008, &e);
 	assert_int_equal(e.io.port, 0x3fd);
 	assert_int_equal(e.io.size, 1);
-	assert_true(e.io.in && !e.io.string && !e.io.rep);
+	assert_true(e.io.in && !e.io.string);
 	assert_int_equal(e.value, 0x3fd);
 	assert_string_equal(said(EXIT_IO, 0x03fd0008, 0x3fd), "read of port 0x3fd, 1 byte");
 	assert_string_equal(said(EXIT_IO, 0x00800040, 0x80), "write to port 0x80, 1 byte");
@@ -39,16 +39,16 @@ static void io_exits(void **state)
 
 	/* REP OUTSB with 64-bit addresses and an FS prefix; INS uses ES whatever the information says. */
 	vmx_decode_io(0x03f80030, &e);
-	vmx_decode_io_string(2 << 7 | 4 << 15, 0xffff888000001000, &e);
+	vmx_decode_io_string(0x03f80030, 2 << 7 | 4 << 15, 0xffff888000001000, &e);
 	assert_true(e.io.string && e.io.rep && !e.io.in);
 	assert_int_equal(e.io.addr_size, 8);
 	assert_int_equal(e.io.seg, SEG_FS);
 	assert_int_equal(e.io.gva, 0xffff888000001000);
 	vmx_decode_io(0x03f80018, &e);
-	vmx_decode_io_string(0 << 7 | 3 << 15, 0x500, &e);
+	vmx_decode_io_string(0x03f80018, 0 << 7 | 3 << 15, 0x500, &e);
 	assert_int_equal(e.io.addr_size, 2);
 	assert_int_equal(e.io.seg, SEG_ES);
-	vmx_decode_io_string(1 << 7, 0x500, &e);
+	vmx_decode_io_string(0x03f80018, 1 << 7, 0x500, &e);
 	assert_int_equal(e.io.addr_size, 4);
 }
 
@@ -82,9 +82,9 @@ static void ept_violations(void **state)
 
 	(void)state;
 	vmx_decode_ept_violation(0x1aa, 0x600000, &e); /* a write to a page that may be read and executed */
-	assert_true(e.mem.write && !e.mem.read && !e.mem.fetch);
-	assert_true(e.mem.readable && !e.mem.writable && e.mem.executable);
-	assert_true(e.mem.gva_valid && !e.mem.walk);
+	assert_int_equal(e.mem.access,
+			 EXIT_MEM_WRITE | EXIT_MEM_READABLE | EXIT_MEM_EXECUTABLE | EXIT_MEM_GVA | EXIT_MEM_OPERAND);
+	assert_false(vm_exit_by_walk(&e));
 	assert_int_equal(e.mem.gpa, 0x600000);
 	assert_int_equal(e.value, 0x600000);
 	assert_string_equal(said(EXIT_EPT_VIOLATION, 0x1aa, 0x600000), "write at gpa 0x600000: mapped r-x");
@@ -93,12 +93,14 @@ static void ept_violations(void **state)
 	assert_string_equal(said(EXIT_EPT_VIOLATION, 0x184, 0x1000),
 			    "instruction fetch at gpa 0x1000: nothing is mapped there");
 	vmx_decode_ept_violation(0x083, 0x1000, &e); /* bit 7 without bit 8: the guest's own page tables */
-	assert_true(e.mem.walk && e.mem.read && e.mem.write);
+	assert_true(vm_exit_by_walk(&e));
+	assert_int_equal(e.mem.access, EXIT_MEM_READ | EXIT_MEM_WRITE | EXIT_MEM_GVA);
 	assert_string_equal(
 		said(EXIT_EPT_VIOLATION, 0x083, 0x1000),
 		"read and write at gpa 0x1000 by the walk of the guest's page tables: nothing is mapped there");
 	vmx_decode_ept_violation(0x001, 0x1000, &e); /* no linear address at all: not a walk either */
-	assert_false(e.mem.walk || e.mem.gva_valid);
+	assert_false(vm_exit_by_walk(&e));
+	assert_int_equal(e.mem.access, EXIT_MEM_READ);
 }
 
 static void events(void **state)

@@ -95,6 +95,20 @@ struct event {
 	uint32_t insn_len; /* for the software kinds: length of the instruction that made it */
 };
 
+/* What an access to memory was. The values are those of the exit qualification (SDM 3 "Exit Qualification for EPT
+ * Violations"), so that nothing has to be translated at each exit. */
+enum exit_mem_access {
+	EXIT_MEM_READ = 1 << 0, /* with a write: one that reads and writes */
+	EXIT_MEM_WRITE = 1 << 1,
+	EXIT_MEM_FETCH = 1 << 2,
+	EXIT_MEM_READABLE = 1 << 3, /* what the second-level entry allowed */
+	EXIT_MEM_WRITABLE = 1 << 4,
+	EXIT_MEM_EXECUTABLE = 1 << 5,
+	EXIT_MEM_GVA = 1 << 7,     /* there is a linear address, ... */
+	EXIT_MEM_OPERAND = 1 << 8, /* ... and what was accessed is where it leads, not a table on the way */
+	EXIT_MEM_ALL = 0x1bf
+};
+
 enum cr_operation { CR_MOV_TO, CR_MOV_FROM, CR_CLTS, CR_LMSW };
 
 enum vcpu_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_GDTR, SEG_IDTR };
@@ -115,7 +129,7 @@ struct vm_exit {
 			uint8_t size; /* 1, 2, 4 */
 			bool in;
 			bool string;
-			bool rep;
+			bool rep;          /* string: with a count */
 			uint8_t addr_size; /* string: 2, 4, 8 bytes */
 			uint8_t seg;       /* string: enum vcpu_seg of the memory operand */
 			uint64_t gva;      /* string: linear address of the first element */
@@ -123,11 +137,8 @@ struct vm_exit {
 		struct {
 			uint64_t gpa;
 			uint64_t gva;
-			bool gva_valid;
-			bool read, write, fetch;
-			bool walk; /* the access was to the guest's own page tables, not to its operand */
-			bool readable, writable, executable; /* what the second-level entry allowed */
-		} mem;                                       /* EPT_VIOLATION, EPT_MISCONFIG */
+			uint16_t access; /* enum exit_mem_access, a set */
+		} mem;                   /* EPT_VIOLATION, EPT_MISCONFIG */
 		struct {
 			uint16_t offset; /* into the APIC page */
 			bool write, fetch;
@@ -146,6 +157,12 @@ struct vm_exit {
 		uint8_t vector; /* VIRTUALIZED_EOI */
 	};
 };
+
+/* The processor's own walk of the guest's page tables made the access. */
+static inline bool vm_exit_by_walk(const struct vm_exit *e)
+{
+	return (e->mem.access & (EXIT_MEM_GVA | EXIT_MEM_OPERAND)) == EXIT_MEM_GVA;
+}
 
 /* "EPT violation", "CPUID", ...; "?" for a number the manual has no name for. */
 const char *exit_reason_name(uint32_t reason);

@@ -320,7 +320,8 @@ static bool move_known(struct vcpu *v, const struct vm_exit *e)
 	if (m == NULL)
 		return false;
 	linear = mmio_move_linear(v, m);
-	if (unlikely(linear != e->mem.gva || m->store != e->mem.write || crosses_page(linear, m->bytes)))
+	if (unlikely(linear != e->mem.gva || m->store != ((e->mem.access & EXIT_MEM_WRITE) != 0) ||
+		     crosses_page(linear, m->bytes)))
 		return false;
 	if (is_apic_page(v, e->mem.gpa))
 		moved = move_apic(v, m, (uint32_t)(e->mem.gpa - LAPIC_DEFAULT_BASE));
@@ -336,20 +337,24 @@ static bool move_known(struct vcpu *v, const struct vm_exit *e)
 
 static const char *access_name(const struct vm_exit *e)
 {
-	return e->mem.fetch ? "execution at" : e->mem.write ? "write to" : "read of";
+	if (e->mem.access & EXIT_MEM_FETCH)
+		return "execution at";
+	return e->mem.access & EXIT_MEM_WRITE ? "write to" : "read of";
 }
 
 enum verdict exit_ept_violation(struct vcpu *v, const struct vm_exit *e)
 {
 	const char *why = NULL;
 
-	if (likely(e->mem.gva_valid && !e->mem.fetch && !e->mem.walk && !e->vectoring.valid) && move_known(v, e))
+	const unsigned operand = EXIT_MEM_GVA | EXIT_MEM_OPERAND;
+
+	if (likely((e->mem.access & (operand | EXIT_MEM_FETCH)) == operand && !e->vectoring.valid) && move_known(v, e))
 		return VERDICT_RESUME;
 	if (guest_mem_covers(&v->vm->mem, e->mem.gpa, 1))
 		why = "its own memory";
-	else if (e->mem.fetch)
+	else if (e->mem.access & EXIT_MEM_FETCH)
 		why = "an address that holds no memory to execute from";
-	else if (e->mem.walk)
+	else if (vm_exit_by_walk(e))
 		why = "an address outside its memory, where its page tables lead";
 	else if (e->vectoring.valid)
 		why = "an address outside its memory, while an interrupt or exception was delivered";

@@ -25,7 +25,7 @@ static size_t describe_io(char *out, size_t size, uint64_t qual)
 	vmx_decode_io(qual, &e);
 	return fmt_snprintf(out, size, "%s port 0x%x, %u byte%s%s%s", e.io.in ? "read of" : "write to", e.io.port,
 			    e.io.size, e.io.size == 1 ? "" : "s", e.io.string ? ", string" : "",
-			    e.io.rep ? ", repeated" : "");
+			    (qual & QUAL_IO_REP) ? ", repeated" : "");
 }
 
 static size_t describe_cr(char *out, size_t size, uint64_t qual)
@@ -56,20 +56,21 @@ static size_t describe_dr(char *out, size_t size, uint64_t qual)
 
 static size_t describe_ept(char *out, size_t size, uint64_t qual, uint64_t gpa)
 {
+	const bool read = (qual & QUAL_EPT_READ) != 0, write = (qual & QUAL_EPT_WRITE) != 0;
 	struct vm_exit e;
 	size_t len = 0;
 
 	vmx_decode_ept_violation(qual, gpa, &e);
-	fmt_append(out, size, &len, "%s%s%s at gpa 0x%llx", e.mem.read ? "read" : "",
-		   e.mem.write ? (e.mem.read ? " and write" : "write") : "", e.mem.fetch ? "instruction fetch" : "",
+	fmt_append(out, size, &len, "%s%s%s at gpa 0x%llx", read ? "read" : "",
+		   write ? (read ? " and write" : "write") : "", (qual & QUAL_EPT_FETCH) ? "instruction fetch" : "",
 		   (unsigned long long)gpa);
-	if (e.mem.walk)
+	if (vm_exit_by_walk(&e))
 		fmt_append(out, size, &len, " by the walk of the guest's page tables");
-	if (!e.mem.readable && !e.mem.writable && !e.mem.executable)
+	if (!(qual & (QUAL_EPT_READABLE | QUAL_EPT_WRITABLE | QUAL_EPT_EXECUTABLE)))
 		fmt_append(out, size, &len, ": nothing is mapped there");
 	else
-		fmt_append(out, size, &len, ": mapped %c%c%c", e.mem.readable ? 'r' : '-', e.mem.writable ? 'w' : '-',
-			   e.mem.executable ? 'x' : '-');
+		fmt_append(out, size, &len, ": mapped %c%c%c", (qual & QUAL_EPT_READABLE) ? 'r' : '-',
+			   (qual & QUAL_EPT_WRITABLE) ? 'w' : '-', (qual & QUAL_EPT_EXECUTABLE) ? 'x' : '-');
 	return len;
 }
 

@@ -21,18 +21,9 @@ void vmx_decode_event(uint32_t info, uint32_t error, uint32_t insn_len, struct e
 	out->insn_len = out->type >= EVENT_SOFTWARE_INTERRUPT ? insn_len : 0;
 }
 
-void vmx_decode_io(uint64_t qual, struct vm_exit *e)
+void vmx_decode_io_string(uint64_t qual, uint32_t insn_info, uint64_t gva, struct vm_exit *e)
 {
-	e->io.port = (uint16_t)(qual >> QUAL_IO_PORT_SHIFT);
-	e->io.size = (uint8_t)((qual & 7) + 1);
-	e->io.in = (qual & QUAL_IO_IN) != 0;
-	e->io.string = (qual & QUAL_IO_STRING) != 0;
 	e->io.rep = (qual & QUAL_IO_REP) != 0;
-	e->value = e->io.port;
-}
-
-void vmx_decode_io_string(uint32_t insn_info, uint64_t gva, struct vm_exit *e)
-{
 	e->io.addr_size =
 		(uint8_t)(2u << bits_extract(insn_info, INFO_IO_ADDR_SIZE_SHIFT + 1, INFO_IO_ADDR_SIZE_SHIFT));
 	e->io.seg =
@@ -55,22 +46,6 @@ void vmx_decode_dr(uint64_t qual, struct vm_exit *e)
 	e->dr.from = (qual & QUAL_DR_FROM) != 0;
 	e->dr.gpr = (uint8_t)(qual >> QUAL_CR_GPR_SHIFT & 0xf);
 	e->value = e->dr.dr;
-}
-
-/* gva is the caller's to fill, when gva_valid says that there is one. */
-void vmx_decode_ept_violation(uint64_t qual, uint64_t gpa, struct vm_exit *e)
-{
-	e->mem.gpa = gpa;
-	e->mem.gva = 0;
-	e->mem.gva_valid = (qual & QUAL_EPT_GVA_VALID) != 0;
-	e->mem.read = (qual & QUAL_EPT_READ) != 0;
-	e->mem.write = (qual & QUAL_EPT_WRITE) != 0;
-	e->mem.fetch = (qual & QUAL_EPT_FETCH) != 0;
-	e->mem.walk = e->mem.gva_valid && (qual & QUAL_EPT_FINAL) == 0;
-	e->mem.readable = (qual & QUAL_EPT_READABLE) != 0;
-	e->mem.writable = (qual & QUAL_EPT_WRITABLE) != 0;
-	e->mem.executable = (qual & QUAL_EPT_EXECUTABLE) != 0;
-	e->value = gpa;
 }
 
 void vmx_decode_apic_access(uint64_t qual, struct vm_exit *e)

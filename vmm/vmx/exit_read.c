@@ -74,7 +74,8 @@ static void read_io(struct vm_exit *e)
 	e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
 	vmx_decode_io(e->qualification, e);
 	if (e->io.string)
-		vmx_decode_io_string(vmread32(VMCS_EXIT_INSN_INFO), vmread(VMCS_GUEST_LINEAR_ADDR), e);
+		vmx_decode_io_string(e->qualification, vmread32(VMCS_EXIT_INSN_INFO), vmread(VMCS_GUEST_LINEAR_ADDR),
+				     e);
 }
 
 /* When the IRET of an NMI handler faults here, it has ended blocking by NMI already and will do so again when it runs again:
@@ -83,7 +84,7 @@ static void read_ept_violation(struct vm_exit *e)
 {
 	e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
 	vmx_decode_ept_violation(e->qualification, vmread(VMCS_GUEST_PHYSICAL_ADDR), e);
-	if (e->mem.gva_valid)
+	if (e->mem.access & EXIT_MEM_GVA)
 		e->mem.gva = vmread(VMCS_GUEST_LINEAR_ADDR);
 	read_vectoring(e);
 	if ((e->qualification & QUAL_EPT_NMI_UNBLOCKING) && !e->vectoring.valid)
@@ -127,6 +128,9 @@ static void read_details(struct vm_exit *e)
 	case EXIT_IO:
 		read_io(e);
 		break;
+	case EXIT_EPT_VIOLATION:
+		read_ept_violation(e);
+		break;
 	case EXIT_CR_ACCESS:
 		read_qualified_insn(e);
 		vmx_decode_cr(e->qualification, e);
@@ -134,9 +138,6 @@ static void read_details(struct vm_exit *e)
 	case EXIT_DR_ACCESS:
 		read_qualified_insn(e);
 		vmx_decode_dr(e->qualification, e);
-		break;
-	case EXIT_EPT_VIOLATION:
-		read_ept_violation(e);
 		break;
 	case EXIT_EPT_MISCONFIG:
 		read_ept_misconfig(e);
@@ -163,6 +164,8 @@ static void read_details(struct vm_exit *e)
 /* What there is to read beside the reason and RIP. */
 enum needs {
 	NEEDS_DETAILS, /* see read_details(); also what is not in the table */
+	NEEDS_IO,
+	NEEDS_EPT,
 	NEEDS_NOTHING,
 	NEEDS_LENGTH,
 	NEEDS_LENGTH_EAX, /* the value that matters is in EAX */
@@ -191,14 +194,47 @@ static const uint8_t needs[EXIT_REASON_COUNT] = {
 	[EXIT_RDMSR] = NEEDS_LENGTH_ECX,
 	[EXIT_WRMSR] = NEEDS_LENGTH_ECX,
 	[EXIT_RDPMC] = NEEDS_LENGTH_ECX,
+	[EXIT_IO] = NEEDS_IO,
+	[EXIT_EPT_VIOLATION] = NEEDS_EPT,
 };
 
+/* What goes this way may call others; the frequent exits below call nobody and have no registers to save. */
 __attribute__((noinline)) static void read_with_details(struct vcpu *v, struct vm_exit *e)
 {
 	e->qualification = 0;
 	e->value = 0;
 	e->insn_len = 0;
 	read_details(e);
+	exit_ring_add(&v->ring, e);
+}
+
+__attribute__((noinline)) static void read_port(struct vcpu *v, struct vm_exit *e)
+{
+	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
+
+	if (unlikely(qualification & QUAL_IO_STRING)) {
+		read_with_details(v, e);
+		return;
+	}
+	e->qualification = qualification;
+	e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
+	vmx_decode_io(qualification, e);
+	exit_ring_add(&v->ring, e);
+}
+
+__attribute__((noinline)) static void read_memory(struct vcpu *v, struct vm_exit *e)
+{
+	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
+
+	if (unlikely(!(qualification & QUAL_EPT_GVA_VALID) || (qualification & QUAL_EPT_NMI_UNBLOCKING) ||
+		     (vmread32(VMCS_VECTORING_INFO) & INTR_VALID))) {
+		read_with_details(v, e);
+		return;
+	}
+	e->qualification = qualification;
+	e->insn_len = 0;
+	vmx_decode_ept_violation(qualification, vmread(VMCS_GUEST_PHYSICAL_ADDR), e);
+	e->mem.gva = vmread(VMCS_GUEST_LINEAR_ADDR);
 	exit_ring_add(&v->ring, e);
 }
 
@@ -215,8 +251,13 @@ void exit_read(struct vcpu *v, struct vm_exit *e, uint32_t reason)
 	e->reason = reason;
 	e->rip = rip;
 	e->vectoring.valid = false;
-	if (kind == NEEDS_DETAILS) {
-		read_with_details(v, e);
+	if (kind <= NEEDS_EPT) {
+		if (kind == NEEDS_IO)
+			read_port(v, e);
+		else if (kind == NEEDS_EPT)
+			read_memory(v, e);
+		else
+			read_with_details(v, e);
 		return;
 	}
 	if (kind >= NEEDS_LENGTH)
