@@ -22,7 +22,21 @@ $(DEMO_CONF): guests/demo/avatar.conf $(GUESTS)/debian/vmlinuz $(GUESTS)/debian/
 	ln -sf ../debian/vmlinuz ../debian/initrd.img $(@D)/
 	cp guests/demo/avatar.conf $@
 
-guests-debian: $(DEMO_CONF)
+# Programs that run in it, and a ramdisk with them that only tests use.
+LINUX_CFLAGS := -std=gnu11 -O2 -static -pthread -fno-pie -no-pie -Wl,--build-id=none -ffile-prefix-map=$(CURDIR)=. \
+	-Wall -Wextra -Wshadow -Wconversion -Werror
+
+$(GUESTS)/linux/load: $(wildcard guests/load/*.[ch])
+$(GUESTS)/linux/work: $(wildcard guests/work/*.[ch])
+$(GUESTS)/linux/load $(GUESTS)/linux/work: guests/guests.mk
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(HOSTCC) $(LINUX_CFLAGS) -o $@ $(filter %.c,$^)
+
+$(GUESTS)/linux/initrd-load.img: $(GUESTS)/debian/initrd.img $(GUESTS)/linux/load $(GUESTS)/linux/work
+	$(PYTHON) guests/mkinitramfs.py --add $< $@ bin/load=$(GUESTS)/linux/load bin/work=$(GUESTS)/linux/work
+
+guests-debian: $(DEMO_CONF) $(GUESTS)/linux/initrd-load.img
 
 .PHONY: guests-debian
 
@@ -35,7 +49,9 @@ TINY_LDFLAGS := -m32 -march=i686 -nostdlib -static -no-pie -Wl,-z,max-page-size=
 TINY_LIB := $(patsubst %.c,$(GUESTS)/obj/%.o,$(wildcard guests/lib/*.c)) \
 	$(patsubst %.asm,$(GUESTS)/obj/%.asm.o,$(wildcard guests/lib/*.asm))
 HOSTILE_OBJS := $(patsubst %.c,$(GUESTS)/obj/%.o,$(wildcard guests/hostile/*.c))
-TINY_NAMES := $(patsubst guests/tiny/%.c,%,$(wildcard guests/tiny/*.c)) hostile
+SMP_OBJS := $(patsubst %.c,$(GUESTS)/obj/%.o,$(wildcard guests/smp/*.c)) \
+	$(patsubst %.asm,$(GUESTS)/obj/%.asm.o,$(wildcard guests/smp/*.asm))
+TINY_NAMES := $(patsubst guests/tiny/%.c,%,$(wildcard guests/tiny/*.c)) hostile smp
 TINY_ELFS := $(TINY_NAMES:%=$(GUESTS)/%.elf)
 
 $(GUESTS)/obj/%.o: %.c Makefile guests/guests.mk
@@ -50,7 +66,9 @@ $(GUESTS)/obj/%.asm.o: %.asm Makefile guests/guests.mk
 
 $(GUESTS)/hostile.elf: $(HOSTILE_OBJS)
 
-$(filter-out %/hostile.elf,$(TINY_ELFS)): $(GUESTS)/%.elf: $(GUESTS)/obj/guests/tiny/%.o
+$(GUESTS)/smp.elf: $(SMP_OBJS)
+
+$(filter-out %/hostile.elf %/smp.elf,$(TINY_ELFS)): $(GUESTS)/%.elf: $(GUESTS)/obj/guests/tiny/%.o
 
 $(TINY_ELFS): $(TINY_LIB) guests/lib/guest.ld
 	$(call say,LINK32,$@)
@@ -58,6 +76,6 @@ $(TINY_ELFS): $(TINY_LIB) guests/lib/guest.ld
 
 guests: $(TINY_ELFS)
 
--include $(TINY_LIB:.o=.d) $(HOSTILE_OBJS:.o=.d) $(TINY_NAMES:%=$(GUESTS)/obj/guests/tiny/%.d)
+-include $(TINY_LIB:.o=.d) $(HOSTILE_OBJS:.o=.d) $(SMP_OBJS:.o=.d) $(TINY_NAMES:%=$(GUESTS)/obj/guests/tiny/%.d)
 
 .PHONY: guests

@@ -6,8 +6,10 @@ The same input gives the same bytes: sorted names, one fixed time, owner 0. It i
 then need no root.
 
 usage: mkinitramfs.py BUSYBOX MODULES_DIR SKELETON_DIR OUT
+       mkinitramfs.py --add INITRAMFS OUT NAME=FILE...      the same with more programs: NAME is where, in the guest
 """
 import gzip
+import io
 import os
 import stat
 import subprocess
@@ -53,7 +55,37 @@ def contents(busybox, modules, folder):
     return files
 
 
+def zipped(data):
+    out = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=out, mtime=0, compresslevel=9) as z:
+        z.write(data)
+    return out.getvalue()
+
+
+def append(archive, more):
+    """The kernel unpacks archives that follow each other."""
+    records = [record(n + 1, name, stat.S_IFREG | 0o755, data) for n, (name, data) in enumerate(sorted(more.items()))]
+    return archive + bytes(-len(archive) % 4) + zipped(b"".join(records) + record(0, "TRAILER!!!", 0))
+
+
+def write(out, data):
+    with open(out + ".new", "wb") as f:
+        f.write(data)
+    os.rename(out + ".new", out)
+
+
+def add(archive, out, *more):
+    files = {}
+    for word in more:
+        name, path = word.split("=", 1)
+        files[name] = open(path, "rb").read()
+    write(out, append(open(archive, "rb").read(), files))
+
+
 def main():
+    if sys.argv[1:2] == ["--add"]:
+        add(*sys.argv[2:])
+        return
     busybox, modules, folder, out = sys.argv[1:]
     files = contents(busybox, modules, folder)
     archive, number = [], 0
@@ -65,10 +97,7 @@ def main():
         else:
             archive.append(record(number, name, *files[name]))
     archive.append(record(0, "TRAILER!!!", 0))
-    with open(out + ".new", "wb") as f:
-        with gzip.GzipFile(filename="", mode="wb", fileobj=f, mtime=0, compresslevel=9) as z:
-            z.write(b"".join(archive))
-    os.rename(out + ".new", out)
+    write(out, zipped(b"".join(archive)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,84 @@
+"""Guests with several CPUs on machines with several CPUs: our own, which looks at one thing after the other, and Linux."""
+import os
+import re
+import subprocess
+
+import pytest
+
+import linux
+from conftest import GUESTS, LINUX_CONF
+from machine import plain
+
+SMP = os.path.join(GUESTS, "smp.elf")
+LOAD = os.path.join(GUESTS, "linux", "load")
+WORK = os.path.join(GUESTS, "linux", "work")
+LOAD_INITRD = os.path.join(GUESTS, "linux", "initrd-load.img")
+# What Linux says when a CPU does not get on, or its clock does not.
+STALLS = r"rcu.*(stall|detected)|soft lockup|hard LOCKUP|hung task|blocked for more|Clocksource .*unstable|TSC warp|NMI received for unknown"
+
+
+def judge(text):
+    """All that the SMP guest said: its items passed, and each face of the APIC was tried."""
+    bad = [line for line in text.splitlines() if re.match(r"smp: (FAIL|\w[\w-]* x2?apic, CPU)", line)]
+    assert not bad, "\n".join(bad)
+    assert re.search(r"smp: done, (1[3-9]|[23]\d) passed, 0 failed", text), text
+
+
+def figures(text):
+    return {name: int(value) for name, value in re.findall(r"smp: figure (\S+) (\d+)", text)}
+
+
+def test_native_qemu(boot):
+    """What the guest asks for is what a machine does, with CPUs that really run side by side. (Their TSCs differ there.)"""
+    m = boot.qemu_kernel(SMP, "cpus=4 notsc", cpus=4, mem=64)
+    judge(plain(m.expect(r"smp: done[^\n]*\n", 120)))
+
+
+def test_native_bochs(boot):
+    m = boot.native("multiboot /boot/smp.elf cpus=4\n", {"smp.elf": SMP}, cpus=4, mem=64)
+    text = plain(m.expect(r"smp: done[^\n]*\n", 300))
+    judge(text)
+    assert "PASS self-ipi x2apic" in text and "PASS tsc xapic" in text
+
+
+@pytest.mark.parametrize("vcpus, cpus", [(4, 1)])
+def test_items(boot, vcpus, cpus):
+    conf = "[vm smp]\nkernel = smp.elf\ncmdline = cpus=%d\nmemory = 32M\ncpus = %d\n" % (vcpus, vcpus)
+    m = boot(conf, cpus=cpus, mem=128)
+    m.prompt()
+    m.command("start smp")
+    m.console("smp")
+    judge(plain(m.expect(r"smp: done[^\n]*\n", 300)))
+
+
+def native(*command):
+    """What a program of ours says on the machine that we run on."""
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=100).stdout
+
+
+def sum_of(text):
+    return re.search(r"OK sum=([0-9a-f]{16})", text).group(1)
+
+
+def linux_conf(vcpus, memory="256M"):
+    return LINUX_CONF.replace("console=ttyS0", "console=ttyS0 quiet").replace("256M", memory).replace("= 1", "= %d" % vcpus)
+
+
+def run_load(m, vcpus, seconds):
+    """All CPUs are there; the load's sums are what they are elsewhere; nobody complains."""
+    linux.boot_to_shell(m, 800)
+    assert linux.run(m, "nproc").strip() == str(vcpus)
+    assert linux.run(m, "cat /sys/devices/system/clocksource/clocksource0/current_clocksource").strip() == "tsc"
+    text = linux.run(m, "load %d 4" % seconds, 3600)
+    assert sum_of(text) == sum_of(native(LOAD, "0", "4")), text
+    text += linux.run(m, "work", 1200)
+    assert sum_of(text[text.index("work:"):]) == sum_of(native(WORK)), text
+    log = linux.run(m, "dmesg", 120)
+    assert not re.search(STALLS, log), log
+    return text
+
+
+@pytest.mark.parametrize("vcpus, cpus", [(2, 1)])
+def test_linux(boot, vcpus, cpus):
+    m = boot(linux_conf(vcpus), {"initrd.img": LOAD_INITRD}, bootline='run="console linux"', cpus=cpus)
+    run_load(m, vcpus, 3)
