@@ -1,4 +1,4 @@
-# AvatarVt-x: see README.md. Targets: all iso run check bench fuzz debug deps clean.
+# AvatarVt-x: see README.md. Targets: all iso run check bench size fuzz debug deps clean.
 # Every file is found by its folder; objects go to build/.
 
 BUILD := build
@@ -14,9 +14,20 @@ NM := $(CROSS_COMPILE)nm
 OBJCOPY := $(CROSS_COMPILE)objcopy
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla -Werror
-CFLAGS := -std=c11 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+# What a guest waits for at an exit is built for speed, all the rest for size.
+HOT := vmm/exit/% vmm/bus/% vmm/life/run% vmm/vmx/vcpu_enter vmm/vmx/exit_read vmm/vmx/exit_decode vmm/vmx/vcpu_live \
+	vmm/vmx/vcpu_state vmm/core/inject vmm/core/cpuid_policy vmm/core/msr_policy vmm/devices/vlapic% vmm/devices/vioapic \
+	vmm/devices/vpic vmm/devices/vpit% vmm/devices/vuart vmm/devices/vacpi_pm vmm/mem/guest_walk vmm/decode/decode \
+	vmm/decode/address vmm/decode/operands vmm/decode/emulate% vmm/decode/insn_cache kernel/lib/string kernel/lib/ring \
+	kernel/sched kernel/sched_pick kernel/sched_queue kernel/sched_entity kernel/time kernel/idle
+FAST := -O2 -falign-loops=1 -falign-jumps=1
+# A copy or a fill inline is REP MOVSB, small but slow: a call is as small.
+SMALL := -Oz -fno-jump-tables -mstringop-strategy=libcall
+OPTIMIZE = $(if $(filter $(HOT),$*),$(FAST),$(SMALL))
+
+CFLAGS := -std=c11 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 	-fstack-protector-strong -mstack-protector-guard=global -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
-	-fno-strict-aliasing -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. $(WARNINGS) -I. -I$(BUILD)/gen
+	-fno-strict-aliasing -ffunction-sections -fdata-sections -malign-data=abi -ffile-prefix-map=$(CURDIR)=. $(WARNINGS) -I. -I$(BUILD)/gen
 # No -g: NASM would write the absolute path of each source into the image, and two builds would differ.
 ASFLAGS := -f elf64 -I./ -w+all -Werror
 LDFLAGS := -nostdlib -static -no-pie -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments \
@@ -44,7 +55,7 @@ GEN_HDRS ?=
 $(BUILD)/obj/%.o: %.c Makefile $(GEN_HDRS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CFLAGS) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CFLAGS) $(OPTIMIZE) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
 
 $(BUILD)/obj/%.asm.o: %.asm Makefile
 	@mkdir -p $(@D)

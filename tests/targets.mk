@@ -27,4 +27,8 @@ fuzz: $(if $(T),$(T:%=$(BUILD)/fuzz/fuzz_%),$(FUZZ_BINS))
 		$$f -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/$$n- \
 		$(BUILD)/fuzz/corpus/$$n $$(ls -d tests/fuzz/corpus/$$n 2>/dev/null); done
 
-.PHONY: deps check run debug fuzz
+# What the image is made of, in bytes and in lines.
+size: $(BUILD)/avatar.elf
+	@$(PYTHON) -B tests/size.py
+
+.PHONY: deps check run debug fuzz size

@@ -4,21 +4,33 @@
 #include "kernel/lib/compiler.h"
 #include "vmm/vmx/vmx_caps.h"
 
-#define DOCTOR_MAX_SETUP 4u
+/* A case is some changes that set it up, after which the VMCS is still good, and the one that breaks the rule; the checker
+ * has to name the field of that one. New value = (old & ~clear) | set. A control that a set-up switches on is one that the
+ * case needs: where the processor does not have it, the case is left out. */
+enum doctor_kind {
+	DOCTOR_SETUP = 1,
+	DOCTOR_NEEDED = 2,     /* breaks the rule, and is a control that the processor must have */
+	DOCTOR_CLEAR_HIGH = 4, /* clear, set: the upper 32 bits are meant */
+	DOCTOR_SET_HIGH = 8,
+	DOCTOR_CLEAR_ALL = 16
+};
 
-/* New value = (old & ~clear) | set. field 0 (VPID cannot be meant: it is never changed as setup): nothing. */
 struct doctor_change {
-	uint32_t field;
-	uint64_t clear, set;
+	uint16_t field; /* encodings have 15 bits */
+	uint16_t kind;
+	uint32_t clear, set;
 };
 
-struct doctor_case {
-	struct doctor_change broken; /* what breaks the rule; the checker has to name this field */
-	/* Controls that the case needs (activated by the setup); where the processor does not have them, it is left out. */
-	enum vmx_ctl_word needs_word;
-	uint32_t needs;
-	struct doctor_change setup[DOCTOR_MAX_SETUP]; /* before: the VMCS stays good */
-};
+extern const struct doctor_change doctor_changes[];
+extern const unsigned doctor_change_count;
 
-extern const struct doctor_case doctor_cases[];
-extern const unsigned doctor_case_count;
+/* dc: the first change of a case. */
+bool doctor_case_possible(const struct doctor_change *dc, const struct vmx_caps *caps);
+
+static inline uint64_t doctor_new_value(const struct doctor_change *c, uint64_t old)
+{
+	uint64_t clear = c->kind & DOCTOR_CLEAR_HIGH ? (uint64_t)c->clear << 32 : c->clear;
+	uint64_t set = c->kind & DOCTOR_SET_HIGH ? (uint64_t)c->set << 32 : c->set;
+
+	return (c->kind & DOCTOR_CLEAR_ALL ? 0 : old & ~clear) | set;
+}

@@ -74,16 +74,7 @@ static bool change(const struct doctor_change *c)
 {
 	uint64_t value;
 
-	return vmread_try(c->field, &value) && vmwrite_try(c->field, (value & ~c->clear) | c->set);
-}
-
-static bool prepare(const struct doctor_case *dc)
-{
-	for (unsigned i = 0; i < DOCTOR_MAX_SETUP; i++) {
-		if (dc->setup[i].field != 0 && !change(&dc->setup[i]))
-			return false;
-	}
-	return true;
+	return vmread_try(c->field, &value) && vmwrite_try(c->field, doctor_new_value(c, value));
 }
 
 /* A guest in flat 32-bit protected mode, at a HLT. */
@@ -163,15 +154,15 @@ static int examine_healthy(struct patient *p, void (*line)(void *ctx, const char
 	return ok ? 0 : 1;
 }
 
-static void report(const struct doctor_case *dc, const struct verdicts *seen, bool refused, const struct vm_exit *e,
+static void report(const struct doctor_change *dc, const struct verdicts *seen, bool refused, const struct vm_exit *e,
 		   bool ok, void (*line)(void *ctx, const char *text), void *ctx)
 {
 	char text[200];
 	size_t len = 0;
 	uint64_t value = 0;
 
-	(void)vmread_try(dc->broken.field, &value);
-	fmt_append(text, sizeof(text), &len, "doctor: %s 0x%llx -> named", vmcs_field_name(dc->broken.field),
+	(void)vmread_try(dc->field, &value);
+	fmt_append(text, sizeof(text), &len, "doctor: %s 0x%llx -> named", vmcs_field_name(dc->field),
 		   (unsigned long long)value);
 	if (seen->count == 0)
 		fmt_append(text, sizeof(text), &len, " nothing");
@@ -188,26 +179,28 @@ static void report(const struct doctor_case *dc, const struct verdicts *seen, bo
 }
 
 /* 1 when checker and processor do not both refuse it (or the setup alone is refused already), else 0. */
-static int examine(struct patient *p, const struct doctor_case *dc, void (*line)(void *ctx, const char *text),
+static int examine(struct patient *p, const struct doctor_change *dc, void (*line)(void *ctx, const char *text),
 		   void *ctx)
 {
 	struct verdicts before, after;
 	struct vm_exit e;
 	bool refused, ok;
 
-	if (dc->needs != 0 && !vmx_caps_may(&vmx_machine.caps, dc->needs_word, dc->needs))
+	if (!doctor_case_possible(dc, &vmx_machine.caps))
 		return 0;
 	heal(p);
-	if (!prepare(dc)) {
+	for (; dc->kind & DOCTOR_SETUP; dc++) {
+		if (change(dc))
+			continue;
 		line(ctx, "doctor: a field that the case needs does not exist: WRONG");
 		return 1;
 	}
 	diagnose(p, &before);
-	if (!change(&dc->broken))
+	if (!change(dc))
 		return 0; /* the field does not exist here */
 	diagnose(p, &after);
 	refused = vcpu_hw_enter(&p->vcpu, rdtsc() + RUN_TICKS, &e) != 0;
-	ok = before.count == 0 && refused && named(&after, dc->broken.field);
+	ok = before.count == 0 && refused && named(&after, dc->field);
 	report(dc, &after, refused, &e, ok, line, ctx);
 	return ok ? 0 : 1;
 }
@@ -215,12 +208,19 @@ static int examine(struct patient *p, const struct doctor_case *dc, void (*line)
 static int examine_all(struct patient *p, void (*line)(void *ctx, const char *text), void *ctx)
 {
 	int wrong = examine_healthy(p, line, ctx);
+	unsigned cases = 0;
+	bool begins = true;
 	char text[80];
 
-	for (unsigned i = 0; i < doctor_case_count; i++)
-		wrong += examine(p, &doctor_cases[i], line, ctx);
+	for (unsigned i = 0; i < doctor_change_count; i++) {
+		if (begins) {
+			wrong += examine(p, &doctor_changes[i], line, ctx);
+			cases++;
+		}
+		begins = !(doctor_changes[i].kind & DOCTOR_SETUP);
+	}
 	heal(p);
-	fmt_snprintf(text, sizeof(text), "doctor: %u cases, %d disagreements", doctor_case_count, wrong);
+	fmt_snprintf(text, sizeof(text), "doctor: %u cases, %d disagreements", cases, wrong);
 	line(ctx, text);
 	return wrong;
 }
