@@ -186,10 +186,11 @@ static uint64_t repin(struct sched_entity *e, struct sched_cpu *c, struct sched_
  * Context: any CPU; no locks. */
 int sched_set_pins(struct sched_entity *e, uint64_t pins, uint64_t *kicks)
 {
-	bool done = sched_cpu_of(e) == NULL;
+	const struct sched_cpu *any = sched_cpu_of(e);
+	bool done = any == NULL;
 
 	*kicks = 0;
-	if (!done && (pins & e->cpu->sched->present) == 0)
+	if (!done && (pins & any->sched->present) == 0)
 		return ERR_RANGE;
 	while (!done) {
 		struct sched_cpu *c = sched_lock_entity(e), *to = c;

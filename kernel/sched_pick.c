@@ -271,11 +271,12 @@ bool sched_block(struct sched_cpu *c, uint64_t now)
 	e->wake_pending = false;
 	if (blocked) {
 		(void)dismiss_current(c, now);
-		e->state = SCHED_BLOCKED;
-		if (e->leaving)
+		if (e->leaving) {
 			set_off(e);
-		else
+		} else {
+			e->state = SCHED_BLOCKED;
 			sched_change_active(e, -1);
+		}
 	}
 	sched_unlock(c);
 	return blocked;
