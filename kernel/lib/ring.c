@@ -51,13 +51,6 @@ size_t ring_write(struct ring *r, const void *src, size_t len)
 	return len;
 }
 
-/* Put one byte in.
- * Returns false when there is no room.  Context: the producer. */
-bool ring_push(struct ring *r, uint8_t byte)
-{
-	return ring_write(r, &byte, 1) == 1;
-}
-
 /* Copy up to len bytes, beginning offset bytes behind the oldest, and leave them in.
  * Returns the number copied.  Context: the consumer. */
 size_t ring_peek_block(const struct ring *r, size_t offset, void *dst, size_t len)

@@ -16,7 +16,6 @@ struct ring {
 void ring_init(struct ring *r, void *storage, size_t size);
 
 /* Producer. Blocks go in as far as there is room: the number taken is returned. */
-bool ring_push(struct ring *r, uint8_t byte);
 size_t ring_write(struct ring *r, const void *src, size_t len);
 
 /* Consumer. */
@@ -52,4 +51,24 @@ static inline size_t ring_room(const struct ring *r)
 static inline bool ring_empty(const struct ring *r)
 {
 	return ring_used(r) == 0;
+}
+
+/* Producer: one byte, without the calls that a block takes. Returns false when there is no room. */
+static inline bool ring_push(struct ring *r, uint8_t byte)
+{
+	size_t head = r->head;
+
+	if (head - __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE) >= r->size)
+		return false;
+	r->data[head & (r->size - 1)] = byte;
+	__atomic_store_n(&r->head, head + 1, __ATOMIC_RELEASE);
+	return true;
+}
+
+/* With the ring to itself: one byte, at the expense of the oldest one. */
+static inline void ring_push_over(struct ring *r, uint8_t byte)
+{
+	if (r->head - r->tail >= r->size)
+		r->tail++;
+	(void)ring_push(r, byte);
 }

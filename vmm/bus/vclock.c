@@ -113,12 +113,6 @@ unsigned vclock_expire(struct vclock *c, uint64_t now)
 	return fired;
 }
 
-/* Ticks as counts of a part that runs at part_hz, rounded down; UINT64_MAX when they do not fit. */
-uint64_t vclock_to_counts(const struct vclock *c, uint64_t ticks, uint64_t part_hz)
-{
-	return muldiv_u64(ticks, part_hz, c->hz);
-}
-
 /* Counts of a part that runs at part_hz as ticks, rounded down; UINT64_MAX when they do not fit. */
 uint64_t vclock_from_counts(const struct vclock *c, uint64_t counts, uint64_t part_hz)
 {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernel/lib/compiler.h"
+#include "kernel/lib/muldiv.h"
 
 #define VCLOCK_NEVER UINT64_MAX
 
@@ -44,8 +45,13 @@ uint64_t vclock_next(const struct vclock *c);
  * called from fire(). Returns the number fired. */
 unsigned vclock_expire(struct vclock *c, uint64_t now);
 
-/* Convert between ticks and the counts of a part that runs at part_hz; both round down. */
-uint64_t vclock_to_counts(const struct vclock *c, uint64_t ticks, uint64_t part_hz);
+/* Convert between ticks and the counts of a part that runs at part_hz; both round down, and give UINT64_MAX for what does
+ * not fit. */
+static inline uint64_t vclock_to_counts(const struct vclock *c, uint64_t ticks, uint64_t part_hz)
+{
+	return muldiv_u64(ticks, part_hz, c->hz);
+}
+
 uint64_t vclock_from_counts(const struct vclock *c, uint64_t counts, uint64_t part_hz);
 
 /* The first tick at which vclock_to_counts() gives `counts` or more: where to put an alarm that must not come early. */

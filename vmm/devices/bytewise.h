@@ -1,11 +1,11 @@
 /* Parts with 8-bit registers on a wider bus: a word or dword access reaches them as one byte access per address, lowest
- * address first. */
+ * address first. Not inlined: the frequent access is one byte, and should pay for no loop. */
 #pragma once
 
 #include "kernel/lib/compiler.h"
 
-static inline uint64_t bytewise_read(uint8_t (*read)(void *ctx, unsigned reg), void *ctx, uint64_t offset,
-				     unsigned size)
+static __attribute__((noinline)) UNUSED uint64_t bytewise_read(uint8_t (*read)(void *ctx, unsigned reg), void *ctx,
+							       uint64_t offset, unsigned size)
 {
 	uint64_t value = 0;
 
@@ -14,8 +14,8 @@ static inline uint64_t bytewise_read(uint8_t (*read)(void *ctx, unsigned reg), v
 	return value;
 }
 
-static inline void bytewise_write(void (*write)(void *ctx, unsigned reg, uint8_t value), void *ctx, uint64_t offset,
-				  unsigned size, uint64_t value)
+static __attribute__((noinline)) UNUSED void bytewise_write(void (*write)(void *ctx, unsigned reg, uint8_t value),
+							    void *ctx, uint64_t offset, unsigned size, uint64_t value)
 {
 	for (unsigned i = 0; i < size; i++)
 		write(ctx, (unsigned)offset + i, (uint8_t)(value >> (8 * i)));

@@ -56,10 +56,15 @@ static void timer_fired(void *ctx)
 
 /* ---- The PM block: four 16-bit registers, and the timer at 8. ---- */
 
+static uint32_t read_timer(const struct vacpi_pm *p)
+{
+	uint64_t count = timer_count(p);
+
+	return p->wiring.width == VACPI_TIMER_32 ? (uint32_t)count : (uint32_t)count & 0xffffffu;
+}
+
 static uint32_t read_dword(struct vacpi_pm *p, unsigned offset)
 {
-	uint64_t count;
-
 	switch (offset) {
 	case PIIX4_PM1_EVT:
 		watch_timer(p, timer_count(p));
@@ -68,26 +73,29 @@ static uint32_t read_dword(struct vacpi_pm *p, unsigned offset)
 	case PIIX4_PM1_CNT:
 		return p->pm1_cnt;
 	case PIIX4_PM_TMR:
-		count = timer_count(p);
-		return p->wiring.width == VACPI_TIMER_32 ? (uint32_t)count : (uint32_t)count & 0xffffffu;
+		return read_timer(p);
 	default:
 		return 0;
 	}
 }
 
-static uint64_t pm_read(void *ctx, uint64_t offset, unsigned size)
+__attribute__((noinline)) static uint64_t read_bytes(struct vacpi_pm *p, unsigned offset, unsigned size)
 {
-	struct vacpi_pm *p = ctx;
 	uint64_t value = 0;
 
-	if (likely(offset == PIIX4_PM_TMR && size == 4))
-		return read_dword(p, PIIX4_PM_TMR);
 	for (unsigned i = 0; i < size; i++) {
-		unsigned at = (unsigned)offset + i;
+		unsigned at = offset + i;
 
 		value |= (uint64_t)(read_dword(p, at & ~3u) >> (8 * (at & 3)) & 0xff) << (8 * i);
 	}
 	return value;
+}
+
+static uint64_t pm_read(void *ctx, uint64_t offset, unsigned size)
+{
+	if (likely(offset == PIIX4_PM_TMR && size == 4))
+		return read_timer(ctx);
+	return read_bytes(ctx, (unsigned)offset, size);
 }
 
 /* A byte of a register: `high` is the upper one. */

@@ -107,6 +107,8 @@ static void counter_write(void *ctx, unsigned reg, uint8_t value)
 
 static uint64_t counter_bus_read(void *ctx, uint64_t offset, unsigned size)
 {
+	if (likely(size == 1))
+		return counter_read(ctx, (unsigned)offset);
 	return bytewise_read(counter_read, ctx, offset, size);
 }
 

@@ -70,7 +70,7 @@ static uint8_t pending_source(const struct vuart *u)
 }
 
 /* OUT2 opens the gate between the part and the PC's interrupt line. */
-static void update_irq(struct vuart *u)
+static void set_irq(struct vuart *u)
 {
 	bool high = (u->mcr & UART_MCR_OUT2) && pending_source(u) != UART_IIR_NO_INT;
 
@@ -78,6 +78,13 @@ static void update_irq(struct vuart *u)
 		return;
 	u->irq_high = high;
 	irq_line_set(&u->wiring.irq, high);
+}
+
+/* With no interrupt enabled there is none, and nothing to do but to take back one that was. */
+static inline void update_irq(struct vuart *u)
+{
+	if (u->ier != 0 || u->irq_high)
+		set_irq(u);
 }
 
 /* The time of four characters in clock ticks: start bit, data, parity and stop bits at the programmed rate. */
@@ -245,15 +252,25 @@ static uint8_t reg_read(void *ctx, unsigned reg)
 	}
 }
 
+static void queue_thr(struct vuart *u, uint8_t byte)
+{
+	if (!fifo_push(&u->tx, capacity(u), byte) && !fifos_on(u))
+		u->tx.bytes[u->tx.first] = byte;
+	transmit(u);
+}
+
 /* The write itself takes back the THRE interrupt, also for a moment: an edge-triggered controller must see the line fall
  * before the emptied transmitter raises it again. A byte for a full transmitter is lost, as in the part. */
 static void write_thr(struct vuart *u, uint8_t byte)
 {
 	u->thre_pending = false;
 	update_irq(u);
-	if (!fifo_push(&u->tx, capacity(u), byte) && !fifos_on(u))
-		u->tx.bytes[u->tx.first] = byte;
-	transmit(u);
+	if (likely(u->tx.count == 0 && !in_loopback(u)) && likely(byte_sink_put(&u->wiring.tx, byte))) {
+		u->tx_bytes++; /* through the empty transmitter at once */
+		u->thre_pending = true;
+	} else {
+		queue_thr(u, byte);
+	}
 	update_irq(u);
 }
 

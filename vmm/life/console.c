@@ -19,7 +19,7 @@ bool console_put(void *console, uint8_t byte)
 
 	if (c->attached != NULL && !byte_sink_put(c->attached, byte))
 		return false;
-	ring_overwrite(&c->scrollback, &byte, 1);
+	ring_push_over(&c->scrollback, byte);
 	c->written++;
 	return true;
 }
