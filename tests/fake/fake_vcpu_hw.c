@@ -141,6 +141,14 @@ void vcpu_hw_code_view(struct vcpu *v, struct code_view *out)
 		out->how |= (v->hw->regs[VCPU_CR0] & CR0_PG) | (v->hw->regs[VCPU_CR4] & (CR4_PSE | CR4_PAE));
 }
 
+bool vcpu_hw_is_code_view(struct vcpu *v, const struct code_view *view)
+{
+	struct code_view now;
+
+	vcpu_hw_code_view(v, &now);
+	return now.cr3 == view->cr3 && now.cs_base == view->cs_base && now.how == view->how;
+}
+
 void vcpu_hw_set_pdptes(struct vcpu *v, const uint64_t pdptes[4])
 {
 	memcpy(v->hw->pdptes, pdptes, sizeof(v->hw->pdptes));

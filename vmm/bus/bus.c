@@ -44,7 +44,7 @@ struct bus_range *bus_look_up(struct bus *b, uint64_t addr, unsigned size)
 
 	if (r == NULL || !bus_range_takes(r, addr, size))
 		return NULL;
-	__atomic_store_n(bus_guess_at(b, addr), (uint8_t)(r - b->ranges), __ATOMIC_RELAXED);
+	*bus_guess_at(b, addr) = r;
 	return r;
 }
 
@@ -101,6 +101,8 @@ static bool write_split(struct bus *b, uint64_t addr, unsigned size, uint64_t va
 void bus_init(struct bus *b)
 {
 	*b = (struct bus){0};
+	for (unsigned i = 0; i < BUS_GUESSES; i++)
+		b->guesses[i] = &b->ranges[0];
 }
 
 /* Give [base, base + len) to a device; ops, ctx and name are kept, not copied.

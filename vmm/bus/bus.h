@@ -34,11 +34,12 @@ struct bus {
 	uint64_t unclaimed_reads; /* accesses that nobody owned: reads gave all ones, writes went nowhere */
 	uint64_t unclaimed_writes;
 	uint64_t last_unclaimed; /* address of the newest one */
-	/* By a hash of the address, the index of the range that took an access there before: the first guess for the next.
-	 * Several CPUs may write it at once: any value is right, and a slot without a range has length 0. */
-	uint8_t guesses[BUS_GUESSES];
+	/* By a hash of the address, the range that took an access there before: the first guess for the next. Any slot of
+	 * ranges[] is right; one without a range has length 0. */
+	struct bus_range *guesses[BUS_GUESSES];
 };
 
+/* The bus must not be moved afterwards. */
 void bus_init(struct bus *b);
 
 /* Give [base, base + len) to a device. Returns 0; ERR_INVAL (zero length, no ops), ERR_RANGE (wraps), ERR_OVERLAP,
@@ -63,7 +64,7 @@ MUST_CHECK bool bus_write_run(struct bus *b, uint64_t addr, unsigned size, const
 /* The range that takes a whole access, where the guess was wrong or there is none. */
 struct bus_range *bus_look_up(struct bus *b, uint64_t addr, unsigned size);
 
-static inline uint8_t *bus_guess_at(struct bus *b, uint64_t addr)
+static inline struct bus_range **bus_guess_at(struct bus *b, uint64_t addr)
 {
 	return &b->guesses[(addr >> 3 ^ addr >> 12) % BUS_GUESSES];
 }
@@ -79,7 +80,7 @@ static inline bool bus_range_takes(const struct bus_range *r, uint64_t addr, uns
 /* The range that takes the whole access, or NULL: then bus_read() or bus_write() split it. */
 static inline struct bus_range *bus_range_for(struct bus *b, uint64_t addr, unsigned size)
 {
-	struct bus_range *r = &b->ranges[__atomic_load_n(bus_guess_at(b, addr), __ATOMIC_RELAXED)];
+	struct bus_range *r = *bus_guess_at(b, addr);
 
 	return likely(bus_range_takes(r, addr, size)) ? r : bus_look_up(b, addr, size);
 }

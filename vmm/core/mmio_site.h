@@ -4,6 +4,15 @@
 
 #include "kernel/lib/compiler.h"
 
+/* See vcpu_hw_code_view(). */
+struct code_view {
+	uint64_t cr3;
+	uint64_t cs_base; /* 0 in 64-bit code */
+	uint64_t how;
+};
+
+#define CODE_VIEW_LONG BIT64(0)
+
 #define MMIO_SITES 8u /* a power of two */
 #define MMIO_SITE_STEPS 4u
 #define MMIO_SITE_NO_REG 0xffu
@@ -15,18 +24,18 @@ struct mmio_move {
 	uint8_t reg;       /* the other operand; MMIO_SITE_NO_REG: `imm` is stored */
 	uint8_t reg_bytes; /* what a load writes, its upper part zero */
 	uint8_t base, index, shift;
-	uint8_t seg; /* MMIO_SITE_NO_REG: its base is 0 */
-	uint8_t address_bytes;
-	uint8_t length;    /* of the instruction */
-	bool linear_is_32; /* outside 64-bit mode */
-	int64_t disp;      /* with the next RIP in it where the operand is relative to that */
+	uint8_t seg;    /* MMIO_SITE_NO_REG: its base is 0 */
+	uint8_t length; /* of the instruction */
+	int64_t disp;   /* with the next RIP in it where the operand is relative to that */
 	uint64_t imm;
+	uint64_t value_mask; /* of the access */
+	uint64_t address_mask,
+		linear_mask; /* what the address size and the mode leave of an offset and of an address */
 };
 
 struct mmio_site {
 	uint64_t rip;
-	/* struct code_view */
-	uint64_t cr3, cs_base, how;
+	struct code_view view;
 	uint64_t generation;  /* slpt_generation(): the pointers below are good as long as it is the same */
 	const uint64_t *code; /* the instruction in the guest's RAM; NULL: the entry is free */
 	uint64_t bytes[2], mask[2];

@@ -107,15 +107,8 @@ uint64_t vcpu_hw_segment_base(struct vcpu *v, enum vcpu_seg seg);
  * same tables walked in the same way, the same linear address for an RIP, the same defaults for decoding. `how` is made of
  * CS.L and CS.D, long mode, or else CR0.PG, CR4.PSE, CR4.PAE. Not in it is CR4.LA57, which a guest cannot change by itself.
  * v is loaded on this CPU. */
-struct code_view {
-	uint64_t cr3;
-	uint64_t cs_base; /* 0 in 64-bit code */
-	uint64_t how;
-};
-
-#define CODE_VIEW_LONG BIT64(0)
-
 void vcpu_hw_code_view(struct vcpu *v, struct code_view *out);
+bool vcpu_hw_is_code_view(struct vcpu *v, const struct code_view *view);
 
 /* The four page-directory-pointer entries that PAE paging holds in the processor: needed when a handler, not the guest's
  * own MOV, has switched PAE paging on. */

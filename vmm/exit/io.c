@@ -35,6 +35,7 @@ static enum verdict io_verdict(const struct vm *vm)
 /* A part may raise lines, move ranges and alarms, and write to the console: all of that is under the VM's lock. */
 enum verdict exit_io(struct vcpu *v, const struct vm_exit *e)
 {
+	static const uint32_t low[] = {[1] = 0xff, [2] = 0xffff, [4] = 0xffffffff};
 	struct vm *vm = v->vm;
 	unsigned size = e->io.size, port = e->io.port;
 	struct bus_range *r;
@@ -55,7 +56,7 @@ enum verdict exit_io(struct vcpu *v, const struct vm_exit *e)
 		in_to_rax(v, size, value);
 	} else if (likely(r != NULL)) {
 		r->writes++;
-		r->ops->write(r->ctx, port - r->base, size, v->gpr[GPR_RAX] & (UINT64_MAX >> (64 - 8 * size)));
+		r->ops->write(r->ctx, port - r->base, size, v->gpr[GPR_RAX] & low[size]);
 	} else {
 		bus_write(&vm->ports, port, size, v->gpr[GPR_RAX]);
 	}

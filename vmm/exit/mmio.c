@@ -259,7 +259,7 @@ static uint64_t stored_value(const struct vcpu *v, const struct mmio_move *m)
 {
 	uint64_t value = m->reg == MMIO_SITE_NO_REG ? m->imm : v->gpr[m->reg];
 
-	return value & (UINT64_MAX >> (64 - 8 * m->bytes));
+	return value & m->value_mask;
 }
 
 /* A load's value is cut to the access already; 32 bits clear the upper half of the register. */
@@ -304,24 +304,18 @@ static bool move_device(struct vcpu *v, const struct mmio_move *m, uint64_t gpa)
 	}
 	vm_unlock(vm);
 	if (likely(r != NULL) && !m->store)
-		load_register(v, m, value & (UINT64_MAX >> (64 - 8 * m->bytes)));
+		load_register(v, m, value & m->value_mask);
 	return r != NULL;
 }
 
-/* A move that is known from last time. The processor has walked the guest's tables for the operand, with all rights, and
- * says where it is; that address must be the one that the move gives, or this is not the access that it made. */
-static bool move_known(struct vcpu *v, const struct vm_exit *e)
+/* A move that is known from last time. */
+static inline bool move_known(struct vcpu *v, const struct vm_exit *e)
 {
 	const struct mmio_move *m = mmio_site_find(v, e);
 	struct vm_exit done;
-	uint64_t linear;
 	bool moved;
 
-	if (m == NULL)
-		return false;
-	linear = mmio_move_linear(v, m);
-	if (unlikely(linear != e->mem.gva || m->store != ((e->mem.access & EXIT_MEM_WRITE) != 0) ||
-		     crosses_page(linear, m->bytes)))
+	if (unlikely(m == NULL))
 		return false;
 	if (is_apic_page(v, e->mem.gpa))
 		moved = move_apic(v, m, (uint32_t)(e->mem.gpa - LAPIC_DEFAULT_BASE));
@@ -342,14 +336,11 @@ static const char *access_name(const struct vm_exit *e)
 	return e->mem.access & EXIT_MEM_WRITE ? "write to" : "read of";
 }
 
-enum verdict exit_ept_violation(struct vcpu *v, const struct vm_exit *e)
+/* Not a known move: may the instruction be emulated at all? */
+__attribute__((noinline)) static enum verdict unknown_access(struct vcpu *v, const struct vm_exit *e)
 {
 	const char *why = NULL;
 
-	const unsigned operand = EXIT_MEM_GVA | EXIT_MEM_OPERAND;
-
-	if (likely((e->mem.access & (operand | EXIT_MEM_FETCH)) == operand && !e->vectoring.valid) && move_known(v, e))
-		return VERDICT_RESUME;
 	if (guest_mem_covers(&v->vm->mem, e->mem.gpa, 1))
 		why = "its own memory";
 	else if (e->mem.access & EXIT_MEM_FETCH)
@@ -363,6 +354,11 @@ enum verdict exit_ept_violation(struct vcpu *v, const struct vm_exit *e)
 	vm_set_crash(v->vm, v, "%s guest-physical address 0x%llx: %s", access_name(e), (unsigned long long)e->mem.gpa,
 		     why);
 	return VERDICT_CRASH;
+}
+
+enum verdict exit_ept_violation(struct vcpu *v, const struct vm_exit *e)
+{
+	return likely(move_known(v, e)) ? VERDICT_RESUME : unknown_access(v, e);
 }
 
 /* Our tables hold a value that the processor does not know: a bug of ours, or of the memory they lie in. */

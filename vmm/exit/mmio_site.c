@@ -38,37 +38,34 @@ static inline bool code_differs(const struct mmio_site *s)
 }
 
 /* Another process, the same kernel: with an equal entry at the top the rest of the way is the same. */
-__attribute__((noinline)) static bool take_root(struct mmio_site *s, const struct guest_mem *mem, uint64_t cr3)
+__attribute__((noinline)) static bool take_root(struct mmio_site *s, struct vcpu *v)
 {
 	const uint64_t *at;
+	struct code_view now;
 
-	if (!(s->how & CODE_VIEW_LONG))
+	vcpu_hw_code_view(v, &now);
+	if (!(now.how & CODE_VIEW_LONG) || now.how != s->view.how || now.cs_base != s->view.cs_base)
 		return false;
-	at = guest_mem_ptr(mem, (cr3 & CR3_ADDRESS) + s->top_offset, sizeof(*at));
+	at = guest_mem_ptr(&v->vm->mem, (now.cr3 & CR3_ADDRESS) + s->top_offset, sizeof(*at));
 	if (at == NULL || differs(at, s->step_value[0], s->step_mask[0]))
 		return false;
 	s->step[0] = at;
-	s->cr3 = cr3;
+	s->view.cr3 = now.cr3;
 	return true;
 }
 
-const struct mmio_move *mmio_site_find(struct vcpu *v, const struct vm_exit *e)
+/* Is the site still what it was learned as? */
+static inline bool holds(struct mmio_site *s, struct vcpu *v, uint64_t rip)
 {
-	struct mmio_site *s = site_of(v, e->rip);
-	struct code_view view;
-
-	if (unlikely(s->rip != e->rip || s->code == NULL || s->generation != slpt_generation(&v->vm->slpt)))
-		return NULL;
-	vcpu_hw_code_view(v, &view);
-	if (unlikely(s->how != view.how || s->cs_base != view.cs_base))
-		return NULL;
-	if (unlikely(s->cr3 != view.cr3) && !take_root(s, &v->vm->mem, view.cr3))
-		return NULL;
+	if (unlikely(s->rip != rip || s->code == NULL || s->generation != slpt_generation(&v->vm->slpt)))
+		return false;
+	if (unlikely(!vcpu_hw_is_code_view(v, &s->view)) && !take_root(s, v))
+		return false;
 	for (unsigned i = 0; i < s->steps; i++) {
 		if (unlikely(differs(s->step[i], s->step_value[i], s->step_mask[i])))
-			return NULL;
+			return false;
 	}
-	return likely(!code_differs(s)) ? &s->move : NULL;
+	return !code_differs(s);
 }
 
 static uint64_t cut(uint64_t value, unsigned bytes)
@@ -76,7 +73,8 @@ static uint64_t cut(uint64_t value, unsigned bytes)
 	return value & (UINT64_MAX >> (64 - 8 * bytes));
 }
 
-uint64_t mmio_move_linear(struct vcpu *v, const struct mmio_move *m)
+/* The linear address of the move's memory operand, as the registers are now. */
+static inline uint64_t operand_linear(struct vcpu *v, const struct mmio_move *m)
 {
 	uint64_t address = (uint64_t)m->disp;
 
@@ -84,10 +82,27 @@ uint64_t mmio_move_linear(struct vcpu *v, const struct mmio_move *m)
 		address += v->gpr[m->base];
 	if (m->index != MMIO_SITE_NO_REG)
 		address += v->gpr[m->index] << m->shift;
-	address = cut(address, m->address_bytes);
+	address &= m->address_mask;
 	if (m->seg != MMIO_SITE_NO_REG)
 		address += vcpu_hw_segment_base(v, (enum vcpu_seg)m->seg);
-	return m->linear_is_32 ? (uint32_t)address : address;
+	return address & m->linear_mask;
+}
+
+/* The processor has walked the guest's tables for the operand, with all rights, and says where it is; that address must be
+ * the one that the move gives, or this is not the access that it made. */
+const struct mmio_move *mmio_site_find(struct vcpu *v, const struct vm_exit *e)
+{
+	const unsigned want = EXIT_MEM_GVA | EXIT_MEM_OPERAND, look = want | EXIT_MEM_FETCH | EXIT_MEM_WRITE;
+	struct mmio_site *s = site_of(v, e->rip);
+	const struct mmio_move *m = &s->move;
+
+	if (unlikely((e->mem.access & look) != (m->store ? want | EXIT_MEM_WRITE : want) || e->vectoring.valid))
+		return NULL;
+	if (unlikely(!holds(s, v, e->rip)))
+		return NULL;
+	if (unlikely(operand_linear(v, m) != e->mem.gva || e->mem.gva % PAGE_SIZE > PAGE_SIZE - m->bytes))
+		return NULL;
+	return m;
 }
 
 /* RSP is not among the registers that are at hand. */
@@ -128,16 +143,19 @@ static bool take_address(const struct insn *insn, uint64_t rip, struct mmio_move
 	}
 	m->index = mem->index;
 	m->shift = mem->shift;
-	m->address_bytes = insn->address_size;
-	m->linear_is_32 = insn->mode != INSN_MODE_64;
-	m->seg = m->linear_is_32 || mem->seg == INSN_FS || mem->seg == INSN_GS ? mem->seg : MMIO_SITE_NO_REG;
+	m->address_mask = UINT64_MAX >> (64 - 8 * insn->address_size);
+	m->linear_mask = insn->mode == INSN_MODE_64 ? UINT64_MAX : UINT32_MAX;
+	m->seg = insn->mode != INSN_MODE_64 || mem->seg == INSN_FS || mem->seg == INSN_GS ? mem->seg : MMIO_SITE_NO_REG;
 	return m->base != GPR_RSP;
 }
 
 static bool take_move(const struct insn *insn, uint64_t rip, struct mmio_move *m)
 {
 	*m = (struct mmio_move){.length = insn->length};
-	return !(insn->prefixes & INSN_PREFIX_LOCK) && take_operands(insn, m) && take_address(insn, rip, m);
+	if ((insn->prefixes & INSN_PREFIX_LOCK) || !take_operands(insn, m) || !take_address(insn, rip, m))
+		return false;
+	m->value_mask = cut(UINT64_MAX, m->bytes);
+	return true;
 }
 
 /* The entries that lead to the code, without the accessed and dirty flags, which translate nothing. Those of 4 bytes are
@@ -178,21 +196,17 @@ void mmio_site_learn(struct vcpu *v, const struct vm_exit *e, const struct insn 
 	struct mmio_site *s = site_of(v, e->rip);
 	struct guest_walk_cpu cpu = guest_walk_cpu_of(v);
 	struct guest_walk walk;
-	struct code_view view;
 
 	s->code = NULL;
 	if (count < insn->length || !take_move(insn, e->rip, &s->move))
 		return;
 	s->generation = slpt_generation(&v->vm->slpt);
-	vcpu_hw_code_view(v, &view);
+	vcpu_hw_code_view(v, &s->view);
 	if (guest_walk(&v->vm->mem, &cpu, guest_linear_rip(v, e->rip), GUEST_ACCESS_ANY, &walk) != 0 ||
 	    walk.gpa % PAGE_SIZE > PAGE_SIZE - sizeof(s->bytes) || !take_steps(s, &v->vm->mem, &walk))
 		return;
 	take_bytes(s, bytes, insn->length);
 	s->rip = e->rip;
-	s->cr3 = view.cr3;
-	s->cs_base = view.cs_base;
-	s->how = view.how;
 	s->top_offset = walk.step_count > 0 ? walk.steps[0].entry_gpa % PAGE_SIZE : 0;
 	s->code = guest_mem_ptr(&v->vm->mem, walk.gpa, sizeof(s->bytes));
 }

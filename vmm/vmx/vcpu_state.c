@@ -190,24 +190,37 @@ uint64_t vcpu_hw_segment_base(struct vcpu *v, enum vcpu_seg seg)
 }
 
 /* In long mode CR0.PG and CR4.PAE are set; CR4.LA57 cannot change there, and never without an exit (its bit is ours). */
+static inline struct code_view code_view(void)
+{
+	struct code_view view = {.cr3 = vmread(VMCS_GUEST_CR3)};
+	uint64_t access = vmread(VMCS_GUEST_CS_ACCESS);
+
+	view.how = access & (SEG_ACCESS_L | SEG_ACCESS_DB);
+	if (likely(vmread(VMCS_GUEST_EFER) & EFER_LMA)) {
+		view.how |= CODE_VIEW_LONG;
+		if (likely(access & SEG_ACCESS_L))
+			return view;
+	} else {
+		view.how |= vmread(VMCS_GUEST_CR0) & CR0_PG;
+		view.how |= vmread(VMCS_GUEST_CR4) & (CR4_PSE | CR4_PAE);
+	}
+	view.cs_base = vmread(VMCS_GUEST_CS_BASE);
+	return view;
+}
+
 void vcpu_hw_code_view(struct vcpu *v, struct code_view *out)
 {
-	uint32_t access;
+	assert(this_vmx_cpu()->current == v->hw);
+	*out = code_view();
+}
+
+bool vcpu_hw_is_code_view(struct vcpu *v, const struct code_view *view)
+{
+	struct code_view now;
 
 	assert(this_vmx_cpu()->current == v->hw);
-	access = vmread32(VMCS_GUEST_CS_ACCESS);
-	out->cr3 = vmread(VMCS_GUEST_CR3);
-	out->cs_base = 0;
-	out->how = access & (SEG_ACCESS_L | SEG_ACCESS_DB);
-	if (likely(vmread(VMCS_GUEST_EFER) & EFER_LMA)) {
-		out->how |= CODE_VIEW_LONG;
-		if (likely(access & SEG_ACCESS_L))
-			return;
-	} else {
-		out->how |= vmread(VMCS_GUEST_CR0) & CR0_PG;
-		out->how |= vmread(VMCS_GUEST_CR4) & (CR4_PSE | CR4_PAE);
-	}
-	out->cs_base = vmread(VMCS_GUEST_CS_BASE);
+	now = code_view();
+	return now.cr3 == view->cr3 && now.cs_base == view->cs_base && now.how == view->how;
 }
 
 void vcpu_hw_set_pdptes(struct vcpu *v, const uint64_t pdptes[4])
