@@ -2,6 +2,7 @@
  * errors, JSON, scripts, consoles, and what happens when the terminal is slow. */
 #include "tests/unit/vm_fixture.h"
 
+#include "kernel/lib/format.h"
 #include "kernel/lib/ring.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
@@ -514,15 +515,117 @@ static void test_dmesg(void **state)
 	fails("dmesg x", "'x' is not a number of lines");
 }
 
+/* As run(), with what the terminal gets besides. */
+static const char *run_top(const char *keys_after)
+{
+	screen_clear();
+	type("top\r");
+	for (unsigned i = 0; i < 20; i++)
+		(void)monitor_step(&mon);
+	assert_int_equal(mon.mode, MONITOR_WAITING);
+	type(keys_after);
+	for (unsigned i = 0; i < 20; i++)
+		(void)monitor_step(&mon);
+	assert_int_equal(mon.mode, MONITOR_PROMPT);
+	return screen;
+}
+
 static void test_top(void **state)
 {
-	struct vm *vm = fx_vm("a", "1");
+	struct vm *vm = fx_vm("a", "2");
+	const char *frame;
 
 	(void)state;
-	fails("top 0", "'0' is not a number of seconds from 1 to 60");
 	fx_host.tsc_hz = 1000; /* a second is over at once */
-	has("top", "a                running     1      0.0 %");
+	fails("top 0", "'0' is not a number of seconds from 1 to 60");
+	run_top("q");
+	frame = strstr(
+		screen,
+		"\x1b[2J\x1b[H\x1b[HNAME             STATE    CPUS        CPU     MEMORY     EXITS/s      INTR/s");
+	assert_non_null(frame);
+	assert_non_null(strstr(
+		frame, "a                running     2      0.0 %      2 MiB           0           0\x1b[K\r\n"));
+	assert_non_null(strstr(frame + 8, "\x1b[HNAME")); /* once more */
+	assert_non_null(strstr(screen, "1 VMs\x1b[J\r\n" PROMPT));
 	assert_int_equal(vm->vcpus[0]->guest_ticks, 0);
+	/* Any other key is the begin of the next command. */
+	run_top("echo x\r");
+	assert_non_null(strstr(screen, PROMPT "echo x\r\nx\r\n" PROMPT));
+}
+
+/* What was pasted together is carried out one after the other. */
+static void test_top_pasted(void **state)
+{
+	(void)state;
+	fx_vm("a", "1");
+	fx_host.tsc_hz = 1000;
+	screen_clear();
+	type("top\recho x\r");
+	for (unsigned i = 0; i < 20; i++)
+		(void)monitor_step(&mon);
+	assert_non_null(strstr(screen, "a                running     1"));
+	assert_non_null(strstr(screen, PROMPT "echo x\r\nx\r\n" PROMPT));
+}
+
+/* The busiest come first; the terminal's speed is no reason to wait for it. */
+static void test_top_of_many(void **state)
+{
+	static const char *const some[] = {"v03", "v17", "v22"};
+	static struct vm vms[24];
+	static struct vcpu cpus_of_vms[24];
+	const char *at;
+
+	(void)state;
+	for (unsigned i = 0; i < 24; i++) {
+		memset(&vms[i], 0, sizeof(vms[i]));
+		memset(&cpus_of_vms[i], 0, sizeof(cpus_of_vms[i]));
+		fmt_snprintf(vms[i].config.name, VM_NAME_MAX, "v%02u", i);
+		vms[i].vcpus[vms[i].vcpu_count++] = &cpus_of_vms[i];
+		fx_host.vms[fx_host.vm_count++] = &vms[i];
+	}
+	screen_clear();
+	type("top\r");
+	(void)monitor_step(&mon);
+	for (unsigned i = 0; i < ARRAY_LEN(some); i++)
+		host_find(&fx_host, some[i])->vcpus[0]->guest_ticks += 1000 * (i + 1);
+	screen_room = MONITOR_RESERVE + 10;
+	mon.wait_deadline = rdtsc();
+	for (unsigned i = 0; i < 10; i++)
+		(void)monitor_step(&mon);
+	assert_true(screen_len < 100 && mon.mode == MONITOR_WAITING);
+	screen_room = SIZE_MAX;
+	(void)monitor_step(&mon);
+	at = strstr(screen, "v22");
+	assert_non_null(at);
+	assert_true(strstr(at, "v17") > at && strstr(at, "v03") > strstr(at, "v17"));
+	assert_null(strstr(screen, "v19"));
+	assert_non_null(strstr(screen, "24 VMs, the busiest 20 are shown"));
+	type("q");
+	(void)monitor_step(&mon);
+	fx_host.vm_count = 0;
+	assert_int_equal(mon.mode, MONITOR_PROMPT);
+}
+
+static void test_top_in_a_script(void **state)
+{
+	(void)state;
+	fx_vm("a", "1");
+	fx_host.tsc_hz = 1000;
+	begin("top; echo over");
+	for (unsigned i = 0; i < 20; i++)
+		(void)monitor_step(&mon);
+	assert_non_null(strstr(screen, PROMPT "top\r\nNAME "));
+	assert_non_null(
+		strstr(screen, "0.0 %      2 MiB           0           0\r\n" PROMPT "echo over\r\nover\r\n" PROMPT));
+}
+
+static void test_long_names_keep_the_columns(void **state)
+{
+	(void)state;
+	fx_vm("a", "1");
+	fx_vm("a-name-of-thirty-one-characters", "1");
+	has("list", "1  a                               running     1 ");
+	has("list", "2  a-name-of-thirty-one-characters running     1 ");
 }
 
 /* --- JSON --- */
@@ -589,7 +692,8 @@ static void test_json_top(void **state)
 	fx_vm("a", "1");
 	json("json on");
 	fx_host.tsc_hz = 1000;
-	json_has("top", "{\"name\":\"a\",\"state\":\"running\",\"cpu_permille\":0,\"exits_per_second\":0}");
+	json_has("top", "{\"name\":\"a\",\"state\":\"running\",\"cpus\":1,\"cpu_permille\":0,\"memory_bytes\":2097152,"
+			"\"exits_per_second\":0,\"interrupts_per_second\":0}");
 }
 
 /* --- scripts --- */
@@ -1200,6 +1304,10 @@ int main(void)
 		T(test_inspecting),
 		T(test_dmesg),
 		T(test_top),
+		T(test_top_pasted),
+		T(test_top_of_many),
+		T(test_top_in_a_script),
+		T(test_long_names_keep_the_columns),
 		T(test_json),
 		T(test_json_passes_utf8_and_nothing_else),
 		T(test_json_top),

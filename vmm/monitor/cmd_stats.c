@@ -1,15 +1,7 @@
-/* Commands: what VMs cost. `stats`: exits by reason since the VM was made. `top`: what happened in a second. */
+/* Commands: exits by reason, since the VM was made. */
 #include "vmm/monitor/commands.h"
 
-#include "arch/x86/insn.h"
 #include "kernel/lib/errors.h"
-#include "kernel/lib/muldiv.h"
-#include "kernel/lib/parse.h"
-#include "vmm/life/transitions.h"
-
-#define TOP_MAX_SECONDS 60u
-
-/* --- stats --- */
 
 static void stats_json(struct reply *r, const struct vm *vm)
 {
@@ -78,69 +70,5 @@ int cmd_stats(struct monitor *m, int argc, char **argv)
 	}
 	if (m->reply.json)
 		reply_close(&m->reply, ']');
-	return 0;
-}
-
-/* --- top --- */
-
-static struct monitor_sample sample(const struct vm *vm)
-{
-	struct monitor_sample sum = {0, 0};
-
-	for (unsigned i = 0; i < vm->vcpu_count; i++) {
-		sum.ticks += vm->vcpus[i]->guest_ticks;
-		sum.exits += vm->vcpus[i]->ring.count;
-	}
-	return sum;
-}
-
-/* One VM's line. Nobody makes or destroys VMs while the monitor waits, so that the samples are still theirs. */
-static void top_vm(struct monitor *m, const struct vm *vm, const struct monitor_sample *before, uint64_t ticks)
-{
-	struct monitor_sample now = sample(vm);
-	uint64_t permille = muldiv_u64(now.ticks - before->ticks, 1000, ticks);
-	uint64_t exits = muldiv_u64(now.exits - before->exits, m->host->tsc_hz, ticks);
-	struct reply *r = &m->reply;
-
-	if (!r->json) {
-		mon_printf(m, "%-16s %-8s %4u  %5llu.%llu %%  %12llu\n", vm->config.name, vm_state_name(vm->state),
-			   vm->vcpu_count, (unsigned long long)(permille / 10), (unsigned long long)(permille % 10),
-			   (unsigned long long)exits);
-		return;
-	}
-	reply_open(r, NULL, '{');
-	reply_string(r, "name", vm->config.name);
-	reply_string(r, "state", vm_state_name(vm->state));
-	reply_number(r, "cpu_permille", permille);
-	reply_number(r, "exits_per_second", exits);
-	reply_close(r, '}');
-}
-
-static bool top_waiter(struct monitor *m)
-{
-	uint64_t now = rdtsc();
-
-	if (now < m->wait_deadline)
-		return false;
-	if (m->reply.json)
-		reply_open(&m->reply, "vms", '[');
-	else
-		mon_printf(m, "%-16s %-8s %4s  %9s  %12s\n", "NAME", "STATE", "CPUS", "CPU", "EXITS/s");
-	for (unsigned i = 0; i < m->host->vm_count; i++)
-		top_vm(m, m->host->vms[i], &m->samples[i], now - m->wait_begin);
-	if (m->reply.json)
-		reply_close(&m->reply, ']');
-	return true;
-}
-
-int cmd_top(struct monitor *m, int argc, char **argv)
-{
-	uint64_t seconds = 1;
-
-	if (argc == 2 && (parse_u64(argv[1], &seconds) != 0 || seconds == 0 || seconds > TOP_MAX_SECONDS))
-		return mon_error(m, "'%s' is not a number of seconds from 1 to %u", argv[1], TOP_MAX_SECONDS);
-	for (unsigned i = 0; i < m->host->vm_count; i++)
-		m->samples[i] = sample(m->host->vms[i]);
-	mon_wait(m, top_waiter, seconds);
 	return 0;
 }

@@ -41,6 +41,7 @@ static void list_json(struct monitor *m)
 int cmd_list(struct monitor *m, int argc, char **argv)
 {
 	char size[FMT_QUANTITY_BYTES];
+	int width = mon_name_width(m);
 
 	(void)argc;
 	(void)argv;
@@ -52,11 +53,11 @@ int cmd_list(struct monitor *m, int argc, char **argv)
 		mon_printf(m, "no VMs\n");
 		return 0;
 	}
-	mon_printf(m, "%3s  %-16s %-8s %4s  %9s  %12s\n", "ID", "NAME", "STATE", "CPUS", "MEMORY", "EXITS");
+	mon_printf(m, "%3s  %-*s %-8s %4s  %9s  %12s\n", "ID", width, "NAME", "STATE", "CPUS", "MEMORY", "EXITS");
 	for (unsigned i = 0; i < m->host->vm_count; i++) {
 		const struct vm *vm = m->host->vms[i];
 
-		mon_printf(m, "%3u  %-16s %-8s %4u  %9s  %12llu%s%s\n", vm->id, vm->config.name,
+		mon_printf(m, "%3u  %-*s %-8s %4u  %9s  %12llu%s%s\n", vm->id, width, vm->config.name,
 			   vm_state_name(vm->state), vm->vcpu_count, fmt_size(size, vm->config.memory),
 			   (unsigned long long)vm_exits(vm), vm->crash[0] == '\0' ? "" : "  ", vm->crash);
 	}

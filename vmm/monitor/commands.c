@@ -43,7 +43,9 @@ const struct command monitor_commands[] = {
 	 "info NAME       a VM: configuration, CPUs, devices",
 	 cmd_info, 0, 1, ARGS_INFO},
 	{"stats", "[NAME]", "exits by reason", "Of one VM or of all, since they were made.", cmd_stats, 0, 1, ARGS_VM},
-	{"top", "[SECONDS]", "processor time and exits, VM by VM", "Looks for one second unless told, at most 60.",
+	{"top", "[SECONDS]", "processor time, exits and interrupts, VM by VM",
+	 "The busiest VMs, again and again until a key is typed, each second unless told, at most 60. In a script, and with\n"
+	 "`json on`, one look at all VMs. CPU: 100 % is one physical CPU.",
 	 cmd_top, 0, 1, ARGS_NONE},
 	{"regs", "NAME [VCPU]", "its registers",
 	 "General, control, segment and descriptor-table registers, and where RIP leads.", cmd_regs, 1, 2, ARGS_VM},

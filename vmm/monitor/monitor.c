@@ -47,6 +47,18 @@ struct vm *mon_vm(struct monitor *m, const char *name)
 	return vm;
 }
 
+int mon_name_width(const struct monitor *m)
+{
+	size_t width = 16;
+
+	for (unsigned i = 0; i < m->host->vm_count; i++) {
+		size_t len = strlen(m->host->vms[i]->config.name);
+
+		width = len > width ? len : width;
+	}
+	return (int)width;
+}
+
 void mon_finish(struct monitor *m, const char *command)
 {
 	reply_end(&m->reply);
@@ -228,8 +240,10 @@ static bool step_prompt(struct monitor *m)
 
 	if (!m->at_prompt) {
 		held_show(m);
+		m->in_script = true;
 		if (script_step(m))
 			return true;
+		m->in_script = false;
 		prompt_show(m);
 	}
 	while (monitor_next_byte(m, &byte)) {

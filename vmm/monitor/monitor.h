@@ -30,9 +30,14 @@ struct monitor;
 /* Called every few milliseconds. True when the command is over; its reply has been printed by mon_printf() then. */
 typedef bool waiter_fn(struct monitor *m);
 
-/* What `top` has seen at its first look, a VM. */
+/* What `top` sees of a VM. */
+struct vm_use {
+	uint64_t ticks, exits, interrupts;
+};
+
 struct monitor_sample {
-	uint64_t ticks, exits;
+	struct vm_use before, use; /* until the last look; between the last two */
+	bool shown;
 };
 
 struct monitor {
@@ -46,6 +51,7 @@ struct monitor {
 	struct reply reply;
 	const char *script; /* the boot line's run="..."; NULL: over */
 	size_t script_at;
+	bool in_script; /* the command comes from there */
 
 	struct ring ahead; /* typed while a command was busy */
 	struct ring held;  /* log lines that came at a bad moment */
@@ -55,6 +61,7 @@ struct monitor {
 	waiter_fn *waiter;
 	uint64_t wait_begin, wait_deadline; /* host TSC */
 	char wait_text[128];
+	uint64_t top_period; /* ticks */
 	struct monitor_sample samples[HOST_MAX_VMS];
 
 	/* The VM that is waited for, or attached. */
@@ -105,6 +112,9 @@ int mon_error(struct monitor *m, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* The VM an argument names, or NULL after mon_error(). */
 struct vm *mon_vm(struct monitor *m, const char *name);
+
+/* Columns that VMs' names take in a table. */
+int mon_name_width(const struct monitor *m);
 
 /* The reply so far is finished and sent, before something that may not come back; what is printed after is a reply anew. */
 void mon_finish(struct monitor *m, const char *command);
