@@ -7,6 +7,7 @@
 #include "kernel/lib/string.h"
 
 #define VECTOR_ILLEGAL_BELOW 16u
+#define ALL_WORDS 0xffu
 #define VERSION_REG                                                                                                    \
 	(LAPIC_VERSION_INTEGRATED | 6u << LAPIC_VERSION_MAX_LVT_SHIFT | LAPIC_VERSION_EOI_SUPPRESS) /* 7 LVT entries */
 
@@ -18,7 +19,7 @@ static int highest_vector(struct vlapic *v, unsigned offset, uint32_t words)
 {
 	while (words != 0) {
 		unsigned n = bits_fls(words);
-		uint32_t bits = __atomic_load_n(vlapic_vector_word(v, offset, n * 32), __ATOMIC_RELAXED);
+		uint32_t bits = *vlapic_vector_word(v, offset, n * 32);
 
 		if (bits != 0)
 			return (int)(n * 32 + bits_fls(bits));
@@ -27,38 +28,89 @@ static int highest_vector(struct vlapic *v, unsigned offset, uint32_t words)
 	return -1;
 }
 
+/* A processor that delivers leaves no hint which words are in use. */
 static int highest_irr(struct vlapic *v)
 {
-	return highest_vector(v, LAPIC_IRR, __atomic_load_n(&v->irr_words, __ATOMIC_ACQUIRE));
+	return highest_vector(v, LAPIC_IRR, v->processor_delivers ? ALL_WORDS : v->irr_words);
+}
+
+static int highest_isr(struct vlapic *v)
+{
+	return highest_vector(v, LAPIC_ISR, v->processor_delivers ? ALL_WORDS : v->isr_words);
 }
 
 /* PPR is the higher of TPR and the class of the highest vector in service; TPR's sub-class counts only when it wins. */
-static uint32_t computed_ppr(struct vlapic *v)
+uint32_t vlapic_computed_ppr(struct vlapic *v)
 {
-	int isr = highest_vector(v, LAPIC_ISR, v->isr_words);
+	int isr = highest_isr(v);
 	uint32_t service = isr < 0 ? 0 : (uint32_t)isr & 0xf0;
 	uint32_t tpr = vlapic_reg(v, LAPIC_TPR) & 0xff;
 
 	return (tpr & 0xf0) >= service ? tpr : service;
 }
 
-void vlapic_update_ppr(struct vlapic *v)
+/* PPR anew, and the highest vector in IRR that it lets through, or -1. */
+static int deliverable(struct vlapic *v)
 {
-	uint32_t old = vlapic_reg(v, LAPIC_PPR);
-	uint32_t ppr = computed_ppr(v);
+	uint32_t ppr = vlapic_computed_ppr(v);
+	int irr = highest_irr(v);
 
 	vlapic_set_reg(v, LAPIC_PPR, ppr);
-	if ((ppr & 0xf0) < (old & 0xf0) && v->irr_words != 0)
+	return irr >= 0 && ((uint32_t)irr & 0xf0) > (ppr & 0xf0) ? irr : -1;
+}
+
+/* A request that still waits may now wait for TPR alone, which decides about the threshold. */
+void vlapic_update_ppr(struct vlapic *v)
+{
+	if (deliverable(v) >= 0 || (v->processor_has_tpr && highest_irr(v) >= 0))
 		v->ops->raised(v->ctx);
+}
+
+uint8_t vlapic_requested(struct vlapic *v)
+{
+	int irr = highest_irr(v);
+
+	return irr < 0 ? 0 : (uint8_t)irr;
+}
+
+uint8_t vlapic_in_service(struct vlapic *v)
+{
+	int isr = highest_isr(v);
+
+	return isr < 0 ? 0 : (uint8_t)isr;
+}
+
+unsigned vlapic_tpr_threshold(struct vlapic *v)
+{
+	unsigned request = vlapic_requested(v) >> 4;
+
+	return request <= (vlapic_reg(v, LAPIC_TPR) >> 4 & 0xf) && request > vlapic_in_service(v) >> 4 ? request : 0;
+}
+
+static uint64_t levels(struct vlapic *v, unsigned quarter)
+{
+	return *vlapic_vector_word(v, LAPIC_TMR, quarter * 64) |
+	       (uint64_t)*vlapic_vector_word(v, LAPIC_TMR, quarter * 64 + 32) << 32;
+}
+
+void vlapic_mode_changed(struct vlapic *v)
+{
+	if (v->ops->mode != NULL)
+		v->ops->mode(v->ctx);
+	for (unsigned quarter = 0; v->processor_delivers && quarter < 4; quarter++)
+		v->ops->levels(v->ctx, quarter, levels(v, quarter));
 }
 
 static void reset_registers(struct vlapic *v)
 {
 	memset(v->regs, 0, PAGE_SIZE);
+	__atomic_store_n(&v->arrived, 0, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < LAPIC_VECTOR_REGS; i++)
+		__atomic_store_n(&v->requests[i], 0, __ATOMIC_RELAXED);
 	v->irr_words = 0;
 	v->isr_words = 0;
-	v->esr_pending = 0;
-	v->enabled = false;
+	__atomic_store_n(&v->esr_pending, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&v->enabled, false, __ATOMIC_RELAXED);
 	v->lint0_remote_irr = false;
 	vlapic_set_reg(v, LAPIC_VERSION, VERSION_REG);
 	vlapic_set_reg(v, LAPIC_SVR, 0xff);
@@ -76,9 +128,10 @@ static void reset_registers(struct vlapic *v)
 void vlapic_reset(struct vlapic *v, bool init)
 {
 	if (!init)
-		v->mode = VLAPIC_XAPIC;
+		__atomic_store_n(&v->mode, VLAPIC_XAPIC, __ATOMIC_RELAXED);
 	vlapic_timer_reset(v);
 	reset_registers(v);
+	vlapic_mode_changed(v);
 }
 
 void vlapic_init(struct vlapic *v, const struct vlapic_config *config)
@@ -87,6 +140,8 @@ void vlapic_init(struct vlapic *v, const struct vlapic_config *config)
 	assert(config->timer_hz != 0);
 	*v = (struct vlapic){.regs = config->page,
 			     .bsp = config->bsp,
+			     .processor_delivers = config->processor_delivers,
+			     .processor_has_tpr = config->processor_has_tpr,
 			     .id = config->id,
 			     .clock = config->clock,
 			     .timer_hz = config->timer_hz,
@@ -99,23 +154,17 @@ void vlapic_init(struct vlapic *v, const struct vlapic_config *config)
 void vlapic_set_virtual_wire(struct vlapic *v)
 {
 	vlapic_set_reg(v, LAPIC_SVR, LAPIC_SVR_ENABLE | 0xff);
-	v->enabled = true;
+	__atomic_store_n(&v->enabled, true, __ATOMIC_RELAXED);
 	if (v->bsp)
 		vlapic_set_reg(v, LAPIC_LVT_LINT0, LAPIC_LVT_DM_EXTINT);
 	vlapic_set_reg(v, LAPIC_LVT_LINT1, LAPIC_LVT_DM_NMI);
 }
 
-void vlapic_resync(struct vlapic *v)
+/* Something for the owner to look at, from whatever CPU. */
+static void arrive(struct vlapic *v, uint32_t what)
 {
-	uint32_t isr = 0;
-
-	for (unsigned n = 0; n < LAPIC_VECTOR_REGS; n++)
-		if (*vlapic_vector_word(v, LAPIC_ISR, n * 32) != 0)
-			isr |= BIT32(n);
-	v->isr_words = isr;
-	/* Bits too many do no harm here, and another CPU may be adding one. */
-	__atomic_store_n(&v->irr_words, 0xff, __ATOMIC_RELEASE);
-	vlapic_update_ppr(v);
+	__atomic_fetch_or(&v->arrived, what, __ATOMIC_RELEASE);
+	v->ops->raised(v->ctx);
 }
 
 void vlapic_error(struct vlapic *v, uint32_t esr_bit)
@@ -124,41 +173,115 @@ void vlapic_error(struct vlapic *v, uint32_t esr_bit)
 
 	/* Once per kind of error and write of ESR, which "rearms the error interrupt mechanism". */
 	if ((before & esr_bit) == 0)
+		arrive(v, VLAPIC_ARRIVED_ERROR);
+}
+
+/* The trigger mode of vectors of one word that go into IRR; their EOI goes by it. Mostly it is right already. */
+static void set_trigger(struct vlapic *v, unsigned n, uint32_t vectors, uint32_t level)
+{
+	uint32_t *tmr = vlapic_vector_word(v, LAPIC_TMR, n * 32);
+	uint32_t now = (*tmr & ~vectors) | (level & vectors);
+
+	if (likely(now == *tmr))
+		return;
+	*tmr = now;
+	if (v->processor_delivers)
+		v->ops->levels(v->ctx, n / 2, levels(v, n / 2));
+}
+
+static void take_vectors(struct vlapic *v, unsigned n)
+{
+	uint32_t vectors = __atomic_exchange_n(&v->requests[n], 0, __ATOMIC_ACQ_REL);
+
+	set_trigger(v, n, vectors, __atomic_load_n(&v->triggers[n], __ATOMIC_RELAXED));
+	*vlapic_vector_word(v, LAPIC_IRR, n * 32) |= vectors;
+	v->irr_words |= BIT32(n);
+}
+
+static bool lint0_is_extint(const struct vlapic *v)
+{
+	return (vlapic_reg(v, LAPIC_LVT_LINT0) & LAPIC_LVT_DM_MASK) == LAPIC_LVT_DM_EXTINT;
+}
+
+/* Without an APIC the pins are the processor's INTR, which is asked of the 8259 itself, and NMI. */
+void vlapic_take_arrived(struct vlapic *v)
+{
+	uint32_t arrived = __atomic_exchange_n(&v->arrived, 0, __ATOMIC_ACQ_REL);
+
+	for (uint32_t words = arrived & VLAPIC_ARRIVED_VECTORS; words != 0; words &= words - 1)
+		take_vectors(v, bits_ffs(words));
+	if ((arrived & VLAPIC_ARRIVED_LINT0) != 0 && !lint0_is_extint(v))
+		vlapic_fire_lvt(v, LAPIC_LVT_LINT0);
+	if ((arrived & VLAPIC_ARRIVED_LINT1) != 0) {
+		if (v->mode == VLAPIC_DISABLED)
+			v->ops->nmi(v->ctx);
+		else
+			vlapic_fire_lvt(v, LAPIC_LVT_LINT1);
+	}
+	if ((arrived & VLAPIC_ARRIVED_ERROR) != 0)
 		vlapic_fire_lvt(v, LAPIC_LVT_ERROR);
+}
+
+bool vlapic_deliver_own(struct vlapic *v, unsigned vector, bool level)
+{
+	uint32_t bit = BIT32(vector % 32);
+	uint32_t *irr = vlapic_vector_word(v, LAPIC_IRR, vector);
+
+	if (!v->enabled) {
+		vlapic_count(&v->dropped);
+		return false;
+	}
+	if (vector < VECTOR_ILLEGAL_BELOW) {
+		vlapic_error(v, LAPIC_ESR_RECEIVED_ILLEGAL_VECTOR);
+		return false;
+	}
+	set_trigger(v, vector / 32, bit, level ? bit : 0);
+	if ((*irr & bit) != 0) {
+		vlapic_count(&v->coalesced);
+		return true;
+	}
+	*irr |= bit;
+	v->irr_words |= BIT32(vector / 32);
+	vlapic_count(&v->accepted);
+	v->ops->raised(v->ctx);
+	return true;
 }
 
 static bool accept_fixed(struct vlapic *v, unsigned vector, bool level)
 {
 	uint32_t bit = BIT32(vector % 32);
-	uint32_t *tmr = vlapic_vector_word(v, LAPIC_TMR, vector);
+	uint32_t *triggers = &v->triggers[vector / 32];
 
 	if (vector < VECTOR_ILLEGAL_BELOW) {
 		vlapic_error(v, LAPIC_ESR_RECEIVED_ILLEGAL_VECTOR);
 		return false;
 	}
 	/* The trigger mode first: whoever sees the request must see how to end it. Mostly it is right already. */
-	if (((__atomic_load_n(tmr, __ATOMIC_RELAXED) & bit) != 0) != level)
-		__atomic_fetch_xor(tmr, bit, __ATOMIC_RELAXED);
-	if ((__atomic_fetch_or(vlapic_vector_word(v, LAPIC_IRR, vector), bit, __ATOMIC_ACQ_REL) & bit) != 0) {
-		v->coalesced++;
+	if (((__atomic_load_n(triggers, __ATOMIC_RELAXED) & bit) != 0) != level) {
+		if (level)
+			__atomic_fetch_or(triggers, bit, __ATOMIC_RELAXED);
+		else
+			__atomic_fetch_and(triggers, ~bit, __ATOMIC_RELAXED);
+	}
+	if ((__atomic_fetch_or(&v->requests[vector / 32], bit, __ATOMIC_ACQ_REL) & bit) != 0) {
+		vlapic_count(&v->coalesced);
 		return true;
 	}
-	__atomic_fetch_or(&v->irr_words, BIT32(vector / 32), __ATOMIC_RELEASE);
-	v->accepted++;
-	v->ops->raised(v->ctx);
+	vlapic_count(&v->accepted);
+	arrive(v, BIT32(vector / 32));
 	return true;
 }
 
 bool vlapic_deliver(struct vlapic *v, enum vlapic_delivery delivery, uint8_t vector, bool level)
 {
-	if (v->mode == VLAPIC_DISABLED) {
-		v->dropped++;
+	if (vlapic_mode(v) == VLAPIC_DISABLED) {
+		vlapic_count(&v->dropped);
 		return false;
 	}
 	switch (delivery) {
 	case VLAPIC_FIXED:
 	case VLAPIC_LOWEST:
-		if (v->enabled)
+		if (vlapic_enabled(v))
 			return accept_fixed(v, vector, level);
 		break;
 	case VLAPIC_NMI:
@@ -174,42 +297,33 @@ bool vlapic_deliver(struct vlapic *v, enum vlapic_delivery delivery, uint8_t vec
 	case VLAPIC_EXTINT: /* the 8259's wire ends at LINT0 only */
 		break;
 	}
-	v->dropped++;
+	vlapic_count(&v->dropped);
 	return false;
 }
 
 int vlapic_pending(struct vlapic *v)
 {
-	int vector;
-
-	if (__atomic_load_n(&v->irr_words, __ATOMIC_ACQUIRE) == 0 || v->mode == VLAPIC_DISABLED)
+	vlapic_sync(v);
+	if (v->irr_words == 0 && !v->processor_delivers)
 		return -1;
-	vector = highest_irr(v);
-	if (vector < 0 || ((uint32_t)vector & 0xf0) <= (vlapic_reg(v, LAPIC_PPR) & 0xf0))
-		return -1;
-	return vector;
+	return v->mode == VLAPIC_DISABLED ? -1 : deliverable(v);
 }
 
 int vlapic_ack(struct vlapic *v)
 {
 	int pending = vlapic_pending(v);
-	unsigned vector, word;
+	unsigned vector = (unsigned)pending;
 	uint32_t bit, *irr;
 
 	if (pending < 0)
 		return -1;
-	vector = (unsigned)pending;
-	word = vector / 32;
 	bit = BIT32(vector % 32);
 	irr = vlapic_vector_word(v, LAPIC_IRR, vector);
-	if (__atomic_and_fetch(irr, ~bit, __ATOMIC_ACQ_REL) == 0) {
-		/* Clear the hint, then look again: another CPU may have put a bit in between. */
-		__atomic_fetch_and(&v->irr_words, ~BIT32(word), __ATOMIC_ACQ_REL);
-		if (__atomic_load_n(irr, __ATOMIC_ACQUIRE) != 0)
-			__atomic_fetch_or(&v->irr_words, BIT32(word), __ATOMIC_RELEASE);
-	}
+	*irr &= ~bit;
+	if (*irr == 0)
+		v->irr_words &= ~BIT32(vector / 32);
 	*vlapic_vector_word(v, LAPIC_ISR, vector) |= bit;
-	v->isr_words |= BIT32(word);
+	v->isr_words |= BIT32(vector / 32);
 	/* It was above the old PPR, so its class is the new one. */
 	vlapic_set_reg(v, LAPIC_PPR, vector & 0xf0);
 	return pending;
@@ -222,13 +336,20 @@ static void lint0_eoi(struct vlapic *v, unsigned vector)
 		return;
 	v->lint0_remote_irr = false;
 	vlapic_set_reg(v, LAPIC_LVT_LINT0, vlapic_reg(v, LAPIC_LVT_LINT0) & ~LAPIC_LVT_REMOTE_IRR);
-	if (v->lint_high[0])
+	if (__atomic_load_n(&v->lint_high[0], __ATOMIC_ACQUIRE))
 		vlapic_fire_lvt(v, LAPIC_LVT_LINT0);
+}
+
+void vlapic_eoi_done(struct vlapic *v, uint8_t vector)
+{
+	lint0_eoi(v, vector);
+	if ((vlapic_reg(v, LAPIC_SVR) & LAPIC_SVR_EOI_SUPPRESS) == 0)
+		v->ops->eoi(v->ctx, vector);
 }
 
 void vlapic_eoi(struct vlapic *v)
 {
-	int highest = highest_vector(v, LAPIC_ISR, v->isr_words);
+	int highest = highest_isr(v);
 	unsigned vector = (unsigned)highest;
 	uint32_t bit, *isr;
 
@@ -240,11 +361,8 @@ void vlapic_eoi(struct vlapic *v)
 	if (*isr == 0)
 		v->isr_words &= ~BIT32(vector / 32);
 	vlapic_update_ppr(v);
-	if ((*vlapic_vector_word(v, LAPIC_TMR, vector) & bit) == 0)
-		return;
-	lint0_eoi(v, vector);
-	if ((vlapic_reg(v, LAPIC_SVR) & LAPIC_SVR_EOI_SUPPRESS) == 0)
-		v->ops->eoi(v->ctx, (uint8_t)vector);
+	if ((*vlapic_vector_word(v, LAPIC_TMR, vector) & bit) != 0)
+		vlapic_eoi_done(v, (uint8_t)vector);
 }
 
 void vlapic_fire_lvt(struct vlapic *v, unsigned offset)
@@ -258,7 +376,7 @@ void vlapic_fire_lvt(struct vlapic *v, unsigned offset)
 	case LAPIC_LVT_DM_FIXED:
 		if (level && v->lint0_remote_irr)
 			return;
-		if (vlapic_deliver(v, VLAPIC_FIXED, (uint8_t)(lvt & LAPIC_LVT_VECTOR_MASK), level) && level) {
+		if (vlapic_deliver_own(v, lvt & LAPIC_LVT_VECTOR_MASK, level) && level) {
 			v->lint0_remote_irr = true;
 			vlapic_set_reg(v, offset, lvt | LAPIC_LVT_REMOTE_IRR);
 		}
@@ -273,24 +391,17 @@ void vlapic_fire_lvt(struct vlapic *v, unsigned offset)
 		v->ops->raised(v->ctx);
 		break;
 	default:
-		v->dropped++; /* SMI, and the codes that mean nothing */
+		vlapic_count(&v->dropped); /* SMI, and the codes that mean nothing */
 		break;
 	}
 }
 
 void vlapic_set_lint(struct vlapic *v, unsigned n, bool high)
 {
-	bool rises = high && !v->lint_high[n];
+	bool was_high = __atomic_exchange_n(&v->lint_high[n], high, __ATOMIC_ACQ_REL);
 
-	v->lint_high[n] = high;
-	if (!rises)
-		return;
-	if (v->mode != VLAPIC_DISABLED)
-		vlapic_fire_lvt(v, n == 0 ? LAPIC_LVT_LINT0 : LAPIC_LVT_LINT1);
-	else if (n == 0) /* without an APIC the pins are the processor's INTR and NMI */
-		v->ops->raised(v->ctx);
-	else
-		v->ops->nmi(v->ctx);
+	if (high && !was_high)
+		arrive(v, n == 0 ? VLAPIC_ARRIVED_LINT0 : VLAPIC_ARRIVED_LINT1);
 }
 
 bool vlapic_accepts_pic(const struct vlapic *v)

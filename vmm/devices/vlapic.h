@@ -3,10 +3,14 @@
  * to say goes through struct vlapic_ops.
  *
  * The registers live in one page, laid out as the architecture has it, so that the page can serve a processor that
- * virtualises the APIC itself. Only vlapic_deliver(), vlapic_route() and vlapic_matches() may be called while another
- * CPU works on the same APIC; everything else belongs to whoever runs the vCPU. */
+ * virtualises the APIC itself: it then is the processor's to write as long as the guest runs. So nobody but the CPU that
+ * runs the vCPU touches the page, and it only between exit and entry. Others leave what they bring (vlapic_deliver(),
+ * vlapic_route(), vlapic_set_lint()) in words that are changed atomically, and report `raised`; the owner takes it from there
+ * before it looks or enters (SDM 3 "Posted-Interrupt Processing" works with such a bitmap for the same reason).
+ * vlapic_matches() reads the page of a running APIC: words that change seldom, each whole. */
 #pragma once
 
+#include "drivers/regs/lapic.h"
 #include "kernel/lib/compiler.h"
 #include "kernel/lib/errors.h"
 #include "vmm/bus/vclock.h"
@@ -37,7 +41,7 @@ struct vlapic_ipi {
 	bool wide;         /* dest has 32 bits (sent by an x2APIC), otherwise 8 */
 };
 
-/* What an APIC tells its owner. raised, init, startup and nmi may be called on any CPU. */
+/* What an APIC tells its owner. raised, init, startup and nmi may be called on any CPU, by whoever delivers. */
 struct vlapic_ops {
 	/* An interrupt may have become deliverable: ask vlapic_pending() before the next entry. */
 	void (*raised)(void *ctx);
@@ -48,16 +52,31 @@ struct vlapic_ops {
 	void (*send_ipi)(void *ctx, const struct vlapic_ipi *ipi);
 	/* The guest is done with a level-triggered interrupt: tell the I/O APICs. */
 	void (*eoi)(void *ctx, uint8_t vector);
+	/* May be NULL. The mode has changed, or the APIC was reset. */
+	void (*mode)(void *ctx);
+	/* Trigger modes of the vectors 64 * quarter and up: bit n of levels is 1 when the EOI of that one is to
+	 * be seen by this APIC. Only when the processor delivers; all are edge-triggered after a reset. */
+	void (*levels)(void *ctx, unsigned quarter, uint64_t levels);
 };
 
 struct vlapic_config {
 	void *page;  /* 4 KiB, aligned; contents undefined */
 	uint32_t id; /* the x2APIC ID; its low 8 bits are the xAPIC ID */
 	bool bsp;
+	bool processor_delivers; /* from IRR to ISR and EOI ("virtual-interrupt delivery") */
+	bool processor_has_tpr;  /* the guest changes TPR unseen: the owner keeps a threshold ("TPR shadow") */
 	struct vclock *clock;
 	uint64_t timer_hz; /* what the timer counts before it is divided: the crystal of CPUID leaf 15H */
 	const struct vlapic_ops *ops;
 	void *ctx;
+};
+
+/* Bits of vlapic.arrived; the lowest eight say which word of requests. */
+enum vlapic_arrival {
+	VLAPIC_ARRIVED_VECTORS = 0xff,
+	VLAPIC_ARRIVED_LINT0 = 1u << 8, /* a rising edge */
+	VLAPIC_ARRIVED_LINT1 = 1u << 9,
+	VLAPIC_ARRIVED_ERROR = 1u << 10 /* of a new kind: the error LVT is to fire */
 };
 
 struct vlapic_timer {
@@ -70,13 +89,19 @@ struct vlapic_timer {
 };
 
 struct vlapic {
-	uint32_t *regs;     /* the page */
-	uint32_t irr_words; /* bit n: IRR word n may be non-zero; atomic */
-	uint32_t isr_words; /* bit n: ISR word n is non-zero */
+	/* These four any CPU may change, atomically; the owner takes what is there. */
+	uint32_t arrived;                     /* enum vlapic_arrival: what to look at */
+	uint32_t requests[LAPIC_VECTOR_REGS]; /* 256 bits: vectors on their way into IRR */
+	uint32_t triggers[LAPIC_VECTOR_REGS]; /* and their trigger modes: 1 = level */
+	bool lint_high[2];                    /* the pins as they are now */
+	uint32_t *regs;                       /* the page */
+	uint32_t irr_words; /* bit n: IRR word n may be non-zero; not kept when the processor delivers */
+	uint32_t isr_words; /* bit n: ISR word n is non-zero; likewise */
 	enum vlapic_mode mode;
 	bool enabled; /* SVR's software enable, as last acted upon */
 	bool bsp;
-	bool lint_high[2];
+	bool processor_delivers;
+	bool processor_has_tpr;
 	bool lint0_remote_irr;
 	uint32_t id;
 	uint32_t esr_pending; /* errors since the last write of ESR; atomic */
@@ -85,7 +110,8 @@ struct vlapic {
 	struct vlapic_timer timer;
 	const struct vlapic_ops *ops;
 	void *ctx;
-	uint64_t accepted, coalesced, dropped, timer_fired, ipis_sent; /* for `info` */
+	uint64_t accepted, coalesced, dropped; /* for `info`; atomic */
+	uint64_t timer_fired, ipis_sent;
 };
 
 /* Make an APIC in its power-up state: xAPIC mode, software-disabled. config is copied; page, clock, ops outlive it. */
@@ -109,7 +135,7 @@ static inline uint32_t vlapic_id(const struct vlapic *v)
 }
 
 /* Accept one interrupt message that is for this APIC. Returns false when it does not take it (switched off, illegal
- * vector, a mode that nobody can receive). Any CPU. */
+ * vector, a mode that nobody can receive). Any CPU, at any time. */
 bool vlapic_deliver(struct vlapic *v, enum vlapic_delivery delivery, uint8_t vector, bool level);
 
 /* The highest vector that the processor priority lets through, or -1. */
@@ -121,18 +147,26 @@ int vlapic_ack(struct vlapic *v);
 /* Write of the EOI register. */
 void vlapic_eoi(struct vlapic *v);
 
+/* The processor has done the EOI of this vector, one of those that `levels` asked for: what is left to be done. */
+void vlapic_eoi_done(struct vlapic *v, uint8_t vector);
+
+/* The highest vector requested and the highest in service, whatever the priorities; 0: none. */
+uint8_t vlapic_requested(struct vlapic *v);
+uint8_t vlapic_in_service(struct vlapic *v);
+
+/* The task-priority class below which the highest request becomes deliverable; 0: the TPR alone does not hold it back. */
+unsigned vlapic_tpr_threshold(struct vlapic *v);
+
 /* Would an interrupt of the 8259 pair reach this CPU now? By LINT0 as ExtINT, or past an APIC that is switched off. */
 bool vlapic_accepts_pic(const struct vlapic *v);
 
-/* The wires LINT0 (n = 0; the 8259's INTR) and LINT1 (n = 1; NMI). ExtINT on LINT0 only reports `raised`. */
+/* The wires LINT0 (n = 0; the 8259's INTR) and LINT1 (n = 1; NMI). ExtINT on LINT0 only reports `raised`. Any CPU; calls for
+ * one wire must not overlap. */
 void vlapic_set_lint(struct vlapic *v, unsigned n, bool high);
 
 /* CR8 is TPR[7:4]. */
 uint8_t vlapic_get_cr8(const struct vlapic *v);
 void vlapic_set_cr8(struct vlapic *v, uint8_t cr8);
-
-/* After the processor itself worked on the page (virtual-interrupt delivery): believe the page. */
-void vlapic_resync(struct vlapic *v);
 
 /* --- registers (vlapic_access.c) --- */
 
@@ -148,6 +182,9 @@ void vlapic_mmio_write(struct vlapic *v, uint32_t offset, unsigned size, uint64_
 
 /* The processor has already written the register at offset in the page: do what the write means. */
 void vlapic_written(struct vlapic *v, uint32_t offset);
+
+/* The x2APIC registers that a processor may read from the page by itself: bit n is MSR 800H + n. */
+uint64_t vlapic_page_registers(void);
 
 /* --- MSRs (vlapic_msr.c) --- */
 

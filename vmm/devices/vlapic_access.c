@@ -78,7 +78,7 @@ static void write_lvt(struct vlapic *v, unsigned offset, uint32_t value)
 	if (offset == LAPIC_LVT_TIMER)
 		vlapic_timer_lvt_changed(v);
 	/* Unmasking a wire that is high: the 8259 waits to be heard, a level asks. */
-	if (offset == LAPIC_LVT_LINT0 && v->lint_high[0] &&
+	if (offset == LAPIC_LVT_LINT0 && __atomic_load_n(&v->lint_high[0], __ATOMIC_ACQUIRE) &&
 	    ((value & LAPIC_LVT_DM_MASK) == LAPIC_LVT_DM_EXTINT || (value & LAPIC_LVT_LEVEL) != 0))
 		vlapic_fire_lvt(v, offset);
 }
@@ -98,7 +98,7 @@ static void write_svr(struct vlapic *v, uint32_t value)
 	vlapic_set_reg(v, LAPIC_SVR, value);
 	if (v->enabled && !enable)
 		mask_all_lvts(v);
-	v->enabled = enable;
+	__atomic_store_n(&v->enabled, enable, __ATOMIC_RELAXED);
 }
 
 void vlapic_send_icr(struct vlapic *v, uint32_t low, uint32_t dest)
@@ -125,14 +125,15 @@ void vlapic_send_icr(struct vlapic *v, uint32_t low, uint32_t dest)
 	}
 	/* "Valid Combinations for the ... Local xAPIC Interrupt Command Register": with this shorthand only fixed. */
 	if (ipi.delivery == VLAPIC_FIXED)
-		vlapic_deliver(v, VLAPIC_FIXED, ipi.vector, false);
+		vlapic_deliver_own(v, ipi.vector, false);
 	else
-		v->dropped++;
+		vlapic_count(&v->dropped);
 }
 
-/* value has been checked, or reduced, to vlapic_writable_bits(). */
+/* value has been checked, or reduced, to vlapic_writable_bits(). What arrived before the write meets the old value. */
 void vlapic_write_register(struct vlapic *v, unsigned offset, uint32_t value)
 {
+	vlapic_sync(v);
 	switch (offset) {
 	case LAPIC_TPR:
 		vlapic_set_reg(v, offset, value);
@@ -181,6 +182,20 @@ void vlapic_write_register(struct vlapic *v, unsigned offset, uint32_t value)
 
 /* --- the page --- */
 
+/* What a read gives, of a register that may be read. */
+uint32_t vlapic_read_register(struct vlapic *v, unsigned offset)
+{
+	vlapic_sync(v);
+	switch (offset) {
+	case LAPIC_TIMER_CURRENT:
+		return vlapic_timer_current(v);
+	case LAPIC_PPR: /* the guest may have changed TPR without our seeing it */
+		return vlapic_computed_ppr(v);
+	default:
+		return vlapic_reg(v, offset);
+	}
+}
+
 uint64_t vlapic_mmio_read(struct vlapic *v, uint32_t offset, unsigned size)
 {
 	uint32_t reg = offset & ~(REG_STRIDE - 1);
@@ -195,8 +210,7 @@ uint64_t vlapic_mmio_read(struct vlapic *v, uint32_t offset, unsigned size)
 	}
 	if (byte >= 4)
 		return 0;
-	value = reg == LAPIC_TIMER_CURRENT ? vlapic_timer_current(v) : vlapic_reg(v, reg);
-	value >>= byte * 8;
+	value = vlapic_read_register(v, reg) >> byte * 8;
 	return size >= 4 ? value : value & ((1ull << size * 8) - 1);
 }
 
@@ -212,8 +226,15 @@ void vlapic_mmio_write(struct vlapic *v, uint32_t offset, unsigned size, uint64_
 		vlapic_write_register(v, offset, (uint32_t)value & vlapic_writable_bits(offset));
 }
 
+/* Bits that software cannot write are in the page for the moment: what the write does puts them right. The ID, which only
+ * we know, is written back. In x2APIC mode it is an IPI to oneself with an illegal vector that comes here. */
 void vlapic_written(struct vlapic *v, uint32_t offset)
 {
 	offset &= ~(REG_STRIDE - 1);
-	vlapic_mmio_write(v, offset, 4, vlapic_reg(v, offset));
+	if (v->mode == VLAPIC_X2APIC && offset == LAPIC_SELF_IPI)
+		vlapic_write_register(v, offset, vlapic_reg(v, offset) & 0xff);
+	else if (v->mode == VLAPIC_XAPIC && offset == LAPIC_ID)
+		vlapic_set_reg(v, LAPIC_ID, v->id << LAPIC_ID_SHIFT);
+	else
+		vlapic_mmio_write(v, offset, 4, vlapic_reg(v, offset));
 }

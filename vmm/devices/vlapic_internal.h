@@ -6,12 +6,12 @@
 
 static inline uint32_t vlapic_reg(const struct vlapic *v, unsigned offset)
 {
-	return v->regs[offset / 4];
+	return __atomic_load_n(&v->regs[offset / 4], __ATOMIC_RELAXED);
 }
 
 static inline void vlapic_set_reg(struct vlapic *v, unsigned offset, uint32_t value)
 {
-	v->regs[offset / 4] = value;
+	__atomic_store_n(&v->regs[offset / 4], value, __ATOMIC_RELAXED);
 }
 
 /* The word of a 256-bit register (ISR, TMR, IRR) that holds the vector's bit. */
@@ -19,6 +19,40 @@ static inline uint32_t *vlapic_vector_word(struct vlapic *v, unsigned offset, un
 {
 	return &v->regs[(offset + vector / 32 * LAPIC_VECTOR_REG_STRIDE) / 4];
 }
+
+/* Take what other CPUs have left for this APIC. */
+void vlapic_take_arrived(struct vlapic *v);
+
+static inline void vlapic_sync(struct vlapic *v)
+{
+	if (unlikely(__atomic_load_n(&v->arrived, __ATOMIC_ACQUIRE) != 0))
+		vlapic_take_arrived(v);
+}
+
+/* The mode and the software enable, of any APIC. */
+static inline enum vlapic_mode vlapic_mode(const struct vlapic *v)
+{
+	return __atomic_load_n(&v->mode, __ATOMIC_RELAXED);
+}
+
+static inline bool vlapic_enabled(const struct vlapic *v)
+{
+	return __atomic_load_n(&v->enabled, __ATOMIC_RELAXED);
+}
+
+static inline void vlapic_count(uint64_t *counter)
+{
+	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
+/* A fixed interrupt of one's own (a local source, an IPI to oneself): without the way through the atomic words. */
+bool vlapic_deliver_own(struct vlapic *v, unsigned vector, bool level);
+
+/* The owner, and a processor that delivers, are to know of the mode and of everything that a reset changed. */
+void vlapic_mode_changed(struct vlapic *v);
+
+/* What PPR is by TPR and ISR. */
+uint32_t vlapic_computed_ppr(struct vlapic *v);
 
 /* Note an error: for the next write of ESR, and for the error LVT. Any CPU. */
 void vlapic_error(struct vlapic *v, uint32_t esr_bit);
@@ -71,6 +105,7 @@ void vlapic_timer_set_deadline(struct vlapic *v, uint64_t deadline);
 
 uint32_t vlapic_writable_bits(unsigned offset);
 uint32_t vlapic_read_only_bits(unsigned offset);
+uint32_t vlapic_read_register(struct vlapic *v, unsigned offset);
 /* value has been checked, or reduced, to vlapic_writable_bits(). */
 void vlapic_write_register(struct vlapic *v, unsigned offset, uint32_t value);
 void vlapic_send_icr(struct vlapic *v, uint32_t low, uint32_t dest);

@@ -36,12 +36,16 @@ static int read_x2apic(struct vlapic *v, uint32_t msr, uint64_t *value)
 
 	if (v->mode != VLAPIC_X2APIC || offset >= REGS_END || (READABLE & REG_BIT(offset)) == 0)
 		return ERR_FAULT;
-	*value = vlapic_reg(v, offset);
-	if (offset == LAPIC_TIMER_CURRENT)
-		*value = vlapic_timer_current(v);
-	else if (offset == LAPIC_ICR_LOW)
+	*value = vlapic_read_register(v, offset);
+	if (offset == LAPIC_ICR_LOW)
 		*value |= (uint64_t)vlapic_reg(v, LAPIC_ICR_LOW + 4) << X2APIC_ICR_DEST_SHIFT;
 	return 0;
+}
+
+/* All that may be read at all, but for what is computed when it is read. (A processor that delivers keeps PPR.) */
+uint64_t vlapic_page_registers(void)
+{
+	return READABLE & ~REG_BIT(LAPIC_TIMER_CURRENT);
 }
 
 /* --- IA32_APIC_BASE, SDM 3 "x2APIC State Transitions" --- */
@@ -81,18 +85,19 @@ static void enter_mode(struct vlapic *v, enum vlapic_mode mode)
 
 	if (mode == from)
 		return;
-	v->mode = mode;
+	__atomic_store_n(&v->mode, mode, __ATOMIC_RELAXED);
 	if (mode == VLAPIC_X2APIC) {
 		/* Everything stays but ID, LDR and the upper half of ICR; ESR's place is kept. */
 		vlapic_set_reg(v, LAPIC_ID, v->id);
 		vlapic_set_reg(v, LAPIC_LDR, (v->id >> 4) << 16 | BIT32(v->id & 15));
 		vlapic_set_reg(v, LAPIC_ICR_LOW + 4, 0);
+		vlapic_mode_changed(v);
 		return;
 	}
 	/* Off, and on again: "as after power-up". INIT's form keeps the mode just entered. */
 	vlapic_reset(v, true);
 	/* What waits at the 8259 now comes past the APIC. */
-	if (mode == VLAPIC_DISABLED && v->lint_high[0])
+	if (mode == VLAPIC_DISABLED && __atomic_load_n(&v->lint_high[0], __ATOMIC_ACQUIRE))
 		v->ops->raised(v->ctx);
 }
 

@@ -31,13 +31,14 @@ static bool matches_logical_x2apic(const struct vlapic *v, uint32_t mda)
 
 bool vlapic_matches(const struct vlapic *v, const struct vlapic_ipi *ipi)
 {
-	if (v->mode == VLAPIC_DISABLED)
+	if (vlapic_mode(v) == VLAPIC_DISABLED)
 		return false;
 	if (is_broadcast(ipi))
 		return true;
 	if (!ipi->logical)
-		return ipi->dest == (v->mode == VLAPIC_X2APIC ? v->id : v->id & 0xff);
-	return v->mode == VLAPIC_X2APIC ? matches_logical_x2apic(v, ipi->dest) : matches_logical_xapic(v, ipi->dest);
+		return ipi->dest == (vlapic_mode(v) == VLAPIC_X2APIC ? v->id : v->id & 0xff);
+	return vlapic_mode(v) == VLAPIC_X2APIC ? matches_logical_x2apic(v, ipi->dest)
+					       : matches_logical_xapic(v, ipi->dest);
 }
 
 /* The PPR of an APIC that another CPU works on may be a moment old: the choice is a matter of taste, not of correctness. */
@@ -52,9 +53,9 @@ static bool is_target(const struct vlapic *v, const struct vlapic *source, const
 	case VLAPIC_TO_SELF:
 		return v == source;
 	case VLAPIC_TO_ALL:
-		return v->mode != VLAPIC_DISABLED;
+		return vlapic_mode(v) != VLAPIC_DISABLED;
 	case VLAPIC_TO_OTHERS:
-		return v != source && v->mode != VLAPIC_DISABLED;
+		return v != source && vlapic_mode(v) != VLAPIC_DISABLED;
 	case VLAPIC_TO_DESTINATION:
 		break;
 	}
@@ -73,7 +74,7 @@ static unsigned route_lowest(struct vlapic *const *set, unsigned count, struct v
 	struct vlapic *best = NULL;
 
 	for (unsigned i = 0; i < count; i++)
-		if (set[i]->enabled && is_target(set[i], source, ipi))
+		if (vlapic_enabled(set[i]) && is_target(set[i], source, ipi))
 			best = best == NULL ? set[i] : vlapic_lowest(best, set[i]);
 	return best == NULL ? 0 : deliver(best, ipi);
 }
@@ -88,7 +89,7 @@ unsigned vlapic_route(struct vlapic *const *set, unsigned count, struct vlapic *
 	 * below 255 APICs, which the set's length says. */
 	if (!ipi->logical && ipi->shorthand == VLAPIC_TO_DESTINATION && ipi->dest < count && count < BROADCAST_8 &&
 	    set[ipi->dest]->id == ipi->dest)
-		return set[ipi->dest]->mode == VLAPIC_DISABLED ? 0 : deliver(set[ipi->dest], ipi);
+		return vlapic_mode(set[ipi->dest]) == VLAPIC_DISABLED ? 0 : deliver(set[ipi->dest], ipi);
 	for (unsigned i = 0; i < count; i++)
 		if (is_target(set[i], source, ipi))
 			taken += deliver(set[i], ipi);

@@ -133,9 +133,10 @@ void vlapic_timer_lvt_changed(struct vlapic *v)
 
 void vlapic_timer_start(struct vlapic *v, uint32_t initial)
 {
+	/* "Writes to the initial-count register are ignored"; a processor that virtualises them has put one there. */
+	vlapic_set_reg(v, LAPIC_TIMER_INITIAL, is_deadline_mode(v) ? 0 : initial);
 	if (is_deadline_mode(v))
-		return; /* "writes to the initial-count register are ignored" */
-	vlapic_set_reg(v, LAPIC_TIMER_INITIAL, initial);
+		return;
 	v->timer.start = vclock_now(v->clock);
 	arm_count(v);
 }

@@ -73,7 +73,7 @@ static void update(struct vpic *p)
 	high = wanted(&p->master, true) != NO_REQUEST;
 	if (high == p->intr_high)
 		return;
-	p->intr_high = high;
+	__atomic_store_n(&p->intr_high, high, __ATOMIC_RELEASE);
 	irq_line_set(&p->intr, high);
 }
 

@@ -40,10 +40,10 @@ MUST_CHECK int vpic_register(struct vpic *p, struct bus *ports);
 /* One of the 16 inputs; has the shape of irq_line.set, ctx being the struct vpic. Input 2 is the cascade: ignored. */
 void vpic_set_irq(void *ctx, unsigned pin, bool high);
 
-/* The level of INTR. */
+/* The level of INTR. Any CPU. */
 static inline bool vpic_pending(const struct vpic *p)
 {
-	return p->intr_high;
+	return __atomic_load_n(&p->intr_high, __ATOMIC_ACQUIRE);
 }
 
 uint8_t vpic_ack(struct vpic *p);
