@@ -223,6 +223,48 @@ void vcpu_hw_msr_passthrough(struct vcpu *v, uint32_t msr, bool read, bool write
 		hw->msr_count++;
 }
 
+enum vcpu_apic_help vcpu_hw_apic_help(void)
+{
+	return fake_machine.apic_help;
+}
+
+uint64_t vcpu_hw_apic_access_page(void)
+{
+	return fake_machine.apic_access_page;
+}
+
+void vcpu_hw_apic_attach(struct vcpu *v, void *page)
+{
+	v->hw->apic_page = page;
+}
+
+void vcpu_hw_apic_mode(struct vcpu *v, bool x2apic, uint64_t readable)
+{
+	v->hw->x2apic = x2apic;
+	v->hw->apic_readable = readable;
+}
+
+void vcpu_hw_apic_vectors(struct vcpu *v, uint8_t requested, uint8_t in_service)
+{
+	v->hw->apic_requested = requested;
+	v->hw->apic_in_service = in_service;
+}
+
+void vcpu_hw_apic_eoi_exits(struct vcpu *v, unsigned quarter, uint64_t vectors)
+{
+	assert(quarter < 4);
+	v->hw->apic_eoi_exits[quarter] = vectors;
+}
+
+/* An entry that asks for more than TPR has is refused. */
+void vcpu_hw_apic_threshold(struct vcpu *v, unsigned class)
+{
+	const uint8_t *page = v->hw->apic_page;
+
+	assert(class <= page[0x80] >> 4);
+	v->hw->tpr_threshold = class;
+}
+
 void vcpu_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
 	memset(out, 0, 4 * sizeof(out[0]));

@@ -21,6 +21,12 @@ struct vcpu_hw {
 	bool loaded;
 	bool shadow;      /* in the shadow of STI or MOV SS */
 	bool nmi_blocked; /* an NMI was delivered and IRET has not come */
+	void *apic_page;
+	bool x2apic;
+	uint64_t apic_readable;
+	uint8_t apic_requested, apic_in_service;
+	uint64_t apic_eoi_exits[4];
+	unsigned tpr_threshold;
 	bool irq_window, nmi_window;
 	bool single_step_pending;
 	int64_t tsc_offset;
@@ -39,6 +45,8 @@ struct vcpu_hw {
 /* What the fake processor can do; a test may change it. */
 struct fake_machine {
 	bool has_timer;
+	enum vcpu_apic_help apic_help;
+	uint64_t apic_access_page;
 	uint64_t cr0_allowed, cr4_allowed, xcr0_allowed;
 	/* NULL: all leaves are zero. */
 	void (*cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);

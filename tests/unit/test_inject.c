@@ -39,7 +39,7 @@ static int take(void *ctx)
 	return irqs.vectors[--irqs.count];
 }
 
-static const struct irq_source source = {.peek = peek, .take = take};
+static const struct irq_source source = {.peek = peek, .next = peek, .take = take};
 
 static int setup(void **state)
 {

@@ -545,6 +545,7 @@ static void apic_virtualization(void **state)
 
 	(void)state;
 	set_bits(w, VMCS_PROC_CTLS, PROC_TPR_SHADOW);
+	clear_bits(w, VMCS_PROC_CTLS2, PROC2_VIRTUALIZE_APIC_ACCESSES);
 	set_bits(w, VMCS_PROC_CTLS2, PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTERRUPTS | PROC2_VIRTUALIZE_X2APIC);
 	set(w, VMCS_VIRTUAL_APIC_ADDR, 0x200000);
 	set(w, VMCS_TPR_THRESHOLD, 0xff); /* not looked at with virtual-interrupt delivery */

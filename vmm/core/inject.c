@@ -88,17 +88,18 @@ bool vcpu_inject_pending(struct vcpu *v, const struct irq_source *irqs)
 
 	if (unlikely(v->vm->crash[0] != '\0'))
 		return false;
-	if (unlikely(v->nmi_pending) && !v->inject.valid && vcpu_hw_nmi_allowed(v)) {
-		v->nmi_pending = false;
+	vector = irqs->next(irqs->ctx);
+	if (unlikely(__atomic_load_n(&v->nmi_pending, __ATOMIC_ACQUIRE)) && !v->inject.valid &&
+	    vcpu_hw_nmi_allowed(v)) {
+		__atomic_store_n(&v->nmi_pending, false, __ATOMIC_RELAXED);
 		inject(v, EVENT_NMI, VECTOR_NMI);
 	}
-	vector = irqs->peek(irqs->ctx);
 	if (vector >= 0 && !v->inject.valid && vcpu_hw_irq_allowed(v)) {
 		vector = irqs->take(irqs->ctx);
 		if (vector >= 0) {
 			inject(v, EVENT_EXTERNAL_INTERRUPT, (uint8_t)vector);
 			v->injected_interrupts++;
-			vector = irqs->peek(irqs->ctx);
+			vector = irqs->next(irqs->ctx);
 		}
 	}
 	/* What is left waits for the moment the guest can take it. */

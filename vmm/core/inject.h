@@ -8,7 +8,9 @@
 /* Where a vCPU's interrupts come from: its local APIC and, for the one that is wired to it, the 8259 pair. */
 struct irq_source {
 	int (*peek)(void *ctx); /* the vector that would be delivered now, -1 for none */
-	int (*take)(void *ctx); /* acknowledge it: the vector, or -1 when it has gone since */
+	/* Before an entry: let the processor know of what it delivers by itself; then the vector that is to be injected, or -1. */
+	int (*next)(void *ctx);
+	int (*take)(void *ctx); /* acknowledge what next() gave: the vector, or -1 when it has gone since */
 	void *ctx;
 };
 

@@ -139,6 +139,37 @@ void vcpu_hw_flush(struct vcpu *v);
 /* Which accesses leave the guest; everything does until said otherwise. Per vCPU; ports are per VM. */
 void vcpu_hw_msr_passthrough(struct vcpu *v, uint32_t msr, bool read, bool write);
 
+/* --- the local APIC, as far as the processor takes part. SDM 3 "APIC Virtualization and Virtual Interrupts" --- */
+
+enum vcpu_apic_help {
+	VCPU_APIC_NONE,
+	VCPU_APIC_TPR, /* CR8 and the TPR; an exit when the guest lowers it below a threshold */
+	VCPU_APIC_ALL  /* registers, interrupts from IRR through ISR to EOI, and IPIs to oneself */
+};
+
+/* What this processor does, the same for all vCPUs. */
+enum vcpu_apic_help vcpu_hw_apic_help(void);
+
+/* The page of memory that stands for the APIC's page in the second-level tables, for the processor to recognise accesses by;
+ * the same for all guests, nobody ever reads or writes it. 0: the processor does not do this. */
+uint64_t vcpu_hw_apic_access_page(void);
+
+/* The APIC's registers, 4 KiB, aligned. Before the first entry; the page outlives the vCPU. */
+void vcpu_hw_apic_attach(struct vcpu *v, void *page);
+
+/* The APIC's mode is x2APIC or not; the interrupts of the page, its EOI exits and its threshold are to be told anew.
+ * readable: bit n is 1 for MSR 800H + n when the page answers a read of it. */
+void vcpu_hw_apic_mode(struct vcpu *v, bool x2apic, uint64_t readable);
+
+/* VCPU_APIC_ALL: the highest vectors in IRR and ISR, 0 for none. Call it before an entry when either has been changed. */
+void vcpu_hw_apic_vectors(struct vcpu *v, uint8_t requested, uint8_t in_service);
+
+/* VCPU_APIC_ALL: bit n of vectors is 1 when the EOI of vector 64 * quarter + n shall be an exit. */
+void vcpu_hw_apic_eoi_exits(struct vcpu *v, unsigned quarter, uint64_t vectors);
+
+/* VCPU_APIC_TPR: leave the guest when TPR's class falls below this one; at most the class that TPR has now. */
+void vcpu_hw_apic_threshold(struct vcpu *v, unsigned class);
+
 /* CPUID as the processor gives it, for the policy. */
 void vcpu_hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 

@@ -17,13 +17,12 @@ enum verdict exit_tpr_below_threshold(struct vcpu *v, const struct vm_exit *e)
 enum verdict exit_apic_write(struct vcpu *v, const struct vm_exit *e)
 {
 	vlapic_written(v->lapic, e->apic.offset);
-	vcpu_request(v, VCPU_REQ_EVENT);
 	return VERDICT_RESUME;
 }
 
 /* The guest has ended a level-triggered interrupt, and the processor has done the rest (trap-like). */
 enum verdict exit_virtualized_eoi(struct vcpu *v, const struct vm_exit *e)
 {
-	v->lapic->ops->eoi(v->lapic->ctx, e->vector);
+	vlapic_eoi_done(v->lapic, e->vector);
 	return VERDICT_RESUME;
 }

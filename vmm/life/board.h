@@ -14,12 +14,14 @@
 #include "vmm/devices/vreset.h"
 #include "vmm/devices/vrtc.h"
 #include "vmm/devices/vuart.h"
+#include "vmm/core/vcpu_hw.h"
 #include "vmm/life/platform.h"
 
 /* One per vCPU. */
 struct cpu_board {
 	struct vlapic lapic;
 	struct irq_source irqs;
+	enum vcpu_apic_help help;
 	void *lapic_page;
 	struct vcpu *vcpu;
 	struct vm_platform *board;
@@ -41,6 +43,10 @@ struct vm_platform {
 	struct vdebug_exit debug_exit;
 	struct fw_cfg fw_cfg;
 	struct vioapic ioapic;
+	/* The page by which the processor knows accesses to the APIC is in the second-level tables. The lock is the last one to
+	 * be taken, also under the VM's. */
+	struct spinlock apic_page_lock;
+	bool apic_page_mapped;
 	struct vlapic *lapics[VM_MAX_VCPUS]; /* as vlapic_route() wants them */
 	struct cpu_board cpus[VM_MAX_VCPUS];
 };

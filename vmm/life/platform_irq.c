@@ -3,6 +3,9 @@
  * messages to local APICs. */
 #include "vmm/life/board.h"
 
+#include "kernel/lib/assert.h"
+#include "vmm/core/vcpu_hw.h"
+
 static void isa_irq_set(void *ctx, unsigned irq, bool high)
 {
 	struct vm_platform *b = ctx;
@@ -55,7 +58,7 @@ static void apic_nmi(void *ctx)
 {
 	struct vcpu *v = ((struct cpu_board *)ctx)->vcpu;
 
-	v->nmi_pending = true;
+	__atomic_store_n(&v->nmi_pending, true, __ATOMIC_RELAXED); /* the request publishes it */
 	vcpu_request(v, VCPU_REQ_EVENT);
 }
 
@@ -68,7 +71,7 @@ static void apic_startup(void *ctx, uint8_t vector)
 {
 	struct vcpu *v = ((struct cpu_board *)ctx)->vcpu;
 
-	v->sipi_vector = vector;
+	__atomic_store_n(&v->sipi_vector, vector, __ATOMIC_RELAXED); /* the request publishes it */
 	vcpu_request(v, VCPU_REQ_SIPI);
 }
 
@@ -81,7 +84,55 @@ static void apic_send_ipi(void *ctx, const struct vlapic_ipi *ipi)
 
 static void apic_eoi(void *ctx, uint8_t vector)
 {
-	vioapic_eoi(&((struct cpu_board *)ctx)->board->ioapic, vector);
+	struct vm_platform *b = ((struct cpu_board *)ctx)->board;
+
+	vm_lock(b->vm);
+	vioapic_eoi(&b->ioapic, vector);
+	vm_unlock(b->vm);
+}
+
+/* The APIC's page is there as long as all vCPUs are in xAPIC mode: one that has left it must find nothing at that address,
+ * and all share the tables. While it is not there, accesses are EPT violations, and are carried out all the same; so it is
+ * when there is no memory for the tables. */
+static void unmap_apic_page(struct vm_platform *b)
+{
+	int err = slpt_unmap_range(&b->vm->slpt, LAPIC_DEFAULT_BASE, PAGE_SIZE);
+
+	assert(err == 0); /* a page of its own: nothing has to be split */
+	b->apic_page_mapped = false;
+}
+
+/* An entry that is added needs no invalidation; one that goes raises the tables' generation, so that this vCPU invalidates
+ * before it enters. Others that use it for a moment longer are in xAPIC mode and do no harm. */
+static void map_apic_page(struct vm_platform *b)
+{
+	uint64_t page = vcpu_hw_apic_access_page();
+	bool wanted = page != 0;
+
+	spin_lock(&b->apic_page_lock);
+	for (unsigned i = 0; i < b->vm->vcpu_count; i++)
+		wanted = wanted && vlapic_mmio_enabled(&b->cpus[i].lapic);
+	if (!wanted && b->apic_page_mapped)
+		unmap_apic_page(b);
+	else if (wanted && !b->apic_page_mapped)
+		b->apic_page_mapped =
+			slpt_map_range(&b->vm->slpt, LAPIC_DEFAULT_BASE, page, PAGE_SIZE, SLPT_RW, MEMTYPE_WB) == 0;
+	spin_unlock(&b->apic_page_lock);
+}
+
+/* A reset comes here too: interrupts and threshold are told to the processor anew before the next entry. */
+static void apic_mode(void *ctx)
+{
+	struct cpu_board *cpu = ctx;
+
+	vcpu_hw_apic_mode(cpu->vcpu, cpu->lapic.mode == VLAPIC_X2APIC, vlapic_page_registers());
+	vcpu_request(cpu->vcpu, VCPU_REQ_EVENT);
+	map_apic_page(cpu->board);
+}
+
+static void apic_levels(void *ctx, unsigned quarter, uint64_t levels)
+{
+	vcpu_hw_apic_eoi_exits(((struct cpu_board *)ctx)->vcpu, quarter, levels);
 }
 
 static const struct vlapic_ops apic_ops = {
@@ -91,8 +142,11 @@ static const struct vlapic_ops apic_ops = {
 	.startup = apic_startup,
 	.send_ipi = apic_send_ipi,
 	.eoi = apic_eoi,
+	.mode = apic_mode,
+	.levels = apic_levels,
 };
 
+/* Cheap while nothing waits: no lock for a look at the wire. */
 static bool pic_can_interrupt(const struct cpu_board *cpu)
 {
 	return cpu->vcpu->index == 0 && vpic_pending(&cpu->board->pic) && vlapic_accepts_pic(&cpu->lapic);
@@ -106,11 +160,37 @@ static int irq_peek(void *ctx)
 	return pic_can_interrupt(cpu) ? 0 : vlapic_pending(&cpu->lapic);
 }
 
+static int irq_next(void *ctx)
+{
+	struct cpu_board *cpu = ctx;
+	struct vlapic *lapic = &cpu->lapic;
+	int vector = vlapic_pending(lapic);
+
+	if (cpu->help == VCPU_APIC_ALL) {
+		vcpu_hw_apic_vectors(cpu->vcpu, vlapic_requested(lapic), vlapic_in_service(lapic));
+		vector = -1;
+	} else if (cpu->help == VCPU_APIC_TPR) {
+		vcpu_hw_apic_threshold(cpu->vcpu, vector < 0 ? vlapic_tpr_threshold(lapic) : 0);
+	}
+	return pic_can_interrupt(cpu) ? 0 : vector;
+}
+
+/* The request may be withdrawn while we wait for the lock. */
+static int pic_take(struct vm_platform *b)
+{
+	int vector;
+
+	vm_lock(b->vm);
+	vector = vpic_pending(&b->pic) ? vpic_ack(&b->pic) : -1;
+	vm_unlock(b->vm);
+	return vector;
+}
+
 static int irq_take(void *ctx)
 {
 	struct cpu_board *cpu = ctx;
 
-	return pic_can_interrupt(cpu) ? vpic_ack(&cpu->board->pic) : vlapic_ack(&cpu->lapic);
+	return pic_can_interrupt(cpu) ? pic_take(cpu->board) : vlapic_ack(&cpu->lapic);
 }
 
 void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz)
@@ -121,6 +201,8 @@ void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz)
 			.page = cpu->lapic_page,
 			.id = i,
 			.bsp = i == 0,
+			.processor_delivers = vcpu_hw_apic_help() == VCPU_APIC_ALL,
+			.processor_has_tpr = vcpu_hw_apic_help() == VCPU_APIC_TPR,
 			.clock = &b->vm->vcpus[i]->clock,
 			.timer_hz = lapic_timer_hz,
 			.ops = &apic_ops,
@@ -129,7 +211,9 @@ void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz)
 
 		cpu->vcpu = b->vm->vcpus[i];
 		cpu->board = b;
-		cpu->irqs = (struct irq_source){.peek = irq_peek, .take = irq_take, .ctx = cpu};
+		cpu->help = vcpu_hw_apic_help();
+		cpu->irqs = (struct irq_source){.peek = irq_peek, .next = irq_next, .take = irq_take, .ctx = cpu};
+		vcpu_hw_apic_attach(cpu->vcpu, cpu->lapic_page);
 		vlapic_init(&cpu->lapic, &config);
 		cpu->vcpu->lapic = &cpu->lapic;
 		b->lapics[i] = &cpu->lapic;

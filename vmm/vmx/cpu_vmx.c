@@ -69,6 +69,21 @@ static int make_io_bitmaps(struct vmx_machine *m)
 	return 0;
 }
 
+/* What stands for the APIC's page in every guest's tables, and for a guest without one of its own as its registers. */
+static int make_apic_access_page(struct vmx_machine *m)
+{
+	void *page;
+
+	if (m->ctls.apic_help == VCPU_APIC_NONE)
+		return 0;
+	page = m->pages->alloc(m->pages->ctx, 0);
+	if (!page)
+		return ERR_NOMEM;
+	memset(page, 0, PAGE_SIZE);
+	m->apic_access_hpa = m->pages->hpa_of(m->pages->ctx, page);
+	return 0;
+}
+
 int vmx_init(const struct vmx_probe *probe, const struct vmx_options *options, const struct page_source *pages)
 {
 	struct vmx_machine *m = &vmx_machine;
@@ -90,6 +105,8 @@ int vmx_init(const struct vmx_probe *probe, const struct vmx_options *options, c
 	m->cr4_allowed = vmx_guest_cr4_allowed(&m->caps, options);
 	m->has_tsc_aux = features.rdtscp;
 	choose_fpu(m);
+	if (make_apic_access_page(m) != 0)
+		return ERR_NOMEM;
 	return make_io_bitmaps(m);
 }
 

@@ -183,7 +183,8 @@ static void make_step_pending(void)
 }
 
 /* Shadows end with the instruction too. As long as nobody looks at them and no event waits for their end, they may stay
- * in the VMCS: then nothing can tell, and two VMCS accesses are saved. */
+ * in the VMCS: then nothing can tell, and two VMCS accesses are saved. An interrupt that the processor will deliver by
+ * itself does wait for it. */
 void vcpu_hw_skip(struct vcpu *v, const struct vm_exit *e)
 {
 	struct vcpu_hw *hw = v->hw;
@@ -194,7 +195,9 @@ void vcpu_hw_skip(struct vcpu *v, const struct vm_exit *e)
 		next = (uint32_t)next;
 	vmwrite(VMCS_GUEST_RIP, next);
 	hw->shadow_over = true;
-	if (likely(!(rflags & (RFLAGS_TF | RFLAGS_RF)) && !(hw->proc_ctls & (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW))))
+	if (likely(!(rflags & (RFLAGS_TF | RFLAGS_RF)) &&
+		   !(hw->proc_ctls & (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)) &&
+		   !((rflags & RFLAGS_IF) && apic_irq_waits(hw))))
 		return;
 	vcpu_settle_shadows(hw);
 	if (rflags & RFLAGS_RF)

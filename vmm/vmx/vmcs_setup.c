@@ -35,6 +35,11 @@ static void write_optional(const struct vcpu_hw *hw)
 
 	if (proc2 & PROC2_VPID)
 		vmwrite(VMCS_VPID, hw->vpid);
+	/* The vCPU's own page takes the place of this one before it runs. */
+	if (hw->proc_ctls & PROC_TPR_SHADOW)
+		vmwrite(VMCS_VIRTUAL_APIC_ADDR, vmx_machine.apic_access_hpa);
+	if (proc2 & PROC2_VIRTUALIZE_APIC_ACCESSES)
+		vmwrite(VMCS_APIC_ACCESS_ADDR, vmx_machine.apic_access_hpa);
 	if (proc2 & PROC2_XSAVES)
 		vmwrite(VMCS_XSS_EXITING_BITMAP, 0);
 	if (proc2 & PROC2_ENCLS)
@@ -110,10 +115,20 @@ void vmcs_write_host_cpu(void)
 	vmwrite(VMCS_HOST_IDTR_BASE, idtr.base);
 }
 
+/* The APIC after a reset: nothing requested, nothing in service, TPR 0. */
+static void write_apic_state(struct vcpu_hw *hw)
+{
+	hw->tpr_threshold = 0;
+	if (hw->proc_ctls & PROC_TPR_SHADOW)
+		vmwrite(VMCS_TPR_THRESHOLD, 0);
+	if (vmx_machine.ctls.apic_help == VCPU_APIC_ALL)
+		vmwrite(VMCS_GUEST_INTERRUPT_STATUS, 0);
+}
+
 /* Guest state that no register call reaches. The link pointer of all ones: no shadow VMCS. */
 void vmcs_write_guest_constants(struct vcpu_hw *hw)
 {
-	(void)hw;
+	write_apic_state(hw);
 	vmwrite(VMCS_LINK_POINTER, UINT64_MAX);
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	vmwrite(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);

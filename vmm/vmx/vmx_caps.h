@@ -4,6 +4,7 @@
 
 #include "arch/x86/msr.h"
 #include "kernel/lib/compiler.h"
+#include "vmm/core/vcpu_hw.h"
 
 /* IA32_VMX_BASIC .. IA32_VMX_EXIT_CTLS2 by number. One that the processor does not have is 0. */
 #define VMX_RAW_MSRS 20u
@@ -95,6 +96,8 @@ struct vmx_ctls {
 	uint32_t word[VMX_CTL_WORDS];
 	bool has_timer;
 	bool has_vpid;
+	enum vcpu_apic_help apic_help;
+	bool has_x2apic; /* "virtualize x2APIC mode" may take the place of "virtualize APIC accesses" */
 };
 
 /* CPUID bits that decide about controls. */

@@ -21,10 +21,8 @@ static const struct ctl_wish wishes[VMX_CTL_WORDS] = {
 		},
 	[VMX_CTL_PROC] =
 		{
-			/* CR8 leaves the guest as long as the local APIC is ours alone. */
 			.require = PROC_HLT | PROC_MWAIT | PROC_MONITOR | PROC_RDPMC | PROC_IO_BITMAPS |
-				   PROC_MSR_BITMAPS | PROC_TSC_OFFSETTING | PROC_SECONDARY | PROC_CR8_LOAD |
-				   PROC_CR8_STORE,
+				   PROC_MSR_BITMAPS | PROC_TSC_OFFSETTING | PROC_SECONDARY,
 		},
 	[VMX_CTL_PROC2] =
 		{
@@ -70,6 +68,29 @@ static uint32_t usable_vpid(const struct vmx_caps *caps)
 	return (caps->ept_vpid & VPID_CAP_INVVPID) && some_type ? PROC2_VPID : 0;
 }
 
+/* The processor's part in the local APIC is all that it takes part in, or the TPR, or nothing. */
+static void choose_apic(const struct vmx_caps *caps, struct vmx_ctls *out)
+{
+	const uint32_t all = PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTERRUPTS;
+	bool accesses = vmx_caps_may(caps, VMX_CTL_PROC2, PROC2_VIRTUALIZE_APIC_ACCESSES);
+
+	if (!vmx_caps_may(caps, VMX_CTL_PROC, PROC_TPR_SHADOW))
+		return;
+	out->apic_help = VCPU_APIC_TPR;
+	out->has_x2apic = vmx_caps_may(caps, VMX_CTL_PROC2, PROC2_VIRTUALIZE_X2APIC);
+	out->word[VMX_CTL_PROC2] |= accesses ? PROC2_VIRTUALIZE_APIC_ACCESSES : 0;
+	if (accesses && out->has_x2apic && vmx_caps_may(caps, VMX_CTL_PROC2, all)) {
+		out->apic_help = VCPU_APIC_ALL;
+		out->word[VMX_CTL_PROC2] |= all;
+	}
+}
+
+/* With the TPR shadow CR8 is the processor's; else each use of it leaves the guest. */
+static uint32_t tpr_controls(const struct vmx_caps *caps)
+{
+	return vmx_caps_may(caps, VMX_CTL_PROC, PROC_TPR_SHADOW) ? PROC_TPR_SHADOW : PROC_CR8_LOAD | PROC_CR8_STORE;
+}
+
 /* Choose the controls of every guest on this processor.
  * Returns 0; ERR_NOSUP when a required control is not allowed: *missing then says which of the first word with a gap. */
 int vmx_ctls_choose(const struct vmx_caps *caps, const struct vmx_cpu_features *cpu, struct vmx_ctls *out,
@@ -78,14 +99,16 @@ int vmx_ctls_choose(const struct vmx_caps *caps, const struct vmx_cpu_features *
 	memset(out, 0, sizeof(*out));
 	for (unsigned i = 0; i < VMX_CTL_WORDS; i++) {
 		uint32_t more = i == VMX_CTL_PROC2 ? optional_instructions(cpu) | usable_vpid(caps) : 0;
+		uint32_t tpr = i == VMX_CTL_PROC ? tpr_controls(caps) : 0;
 		uint64_t allowed = (uint64_t)caps->ctl[i].may << 32 | caps->ctl[i].must;
-		uint32_t gap = ctls_fit(wishes[i].want | more, wishes[i].require, allowed, &out->word[i]);
+		uint32_t gap = ctls_fit(wishes[i].want | more, wishes[i].require | tpr, allowed, &out->word[i]);
 
 		if (gap != 0) {
 			*missing = (struct vmx_missing){(enum vmx_ctl_word)i, gap};
 			return ERR_NOSUP;
 		}
 	}
+	choose_apic(caps, out);
 	out->has_timer = (out->word[VMX_CTL_PIN] & PIN_PREEMPTION_TIMER) != 0;
 	out->has_vpid = (out->word[VMX_CTL_PROC2] & PROC2_VPID) != 0;
 	return 0;

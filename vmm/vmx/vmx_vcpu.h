@@ -27,6 +27,7 @@ struct vmx_machine {
 	const struct page_source *pages;
 	uint8_t *io_bitmaps; /* two pages of ones: every port leaves the guest */
 	uint64_t io_bitmaps_hpa;
+	uint64_t apic_access_hpa;          /* a page of zeros that nobody uses; 0: no APIC virtualisation of any kind */
 	uint64_t cr0_allowed, cr4_allowed; /* what guests may set */
 	bool has_xsave, has_xsaveopt, has_tsc_aux;
 	bool has_xsavec;       /* of use to guests; the first CPU may find that it is not */
@@ -54,9 +55,10 @@ enum live_msr { LIVE_STAR, LIVE_LSTAR, LIVE_CSTAR, LIVE_FMASK, LIVE_KERNEL_GS_BA
 
 /* The backend's part of a vCPU: one page, with the FPU area behind it. */
 struct vcpu_hw {
-	uint64_t host_rsp; /* what the VMCS field holds; offset 0: enter.asm */
-	uint8_t launched;  /* VMRESUME instead of VMLAUNCH; offset 8: enter.asm */
-	bool shadow_over;  /* an instruction was stepped over since the exit: shadows in the VMCS are out of date */
+	uint64_t host_rsp;     /* what the VMCS field holds; offset 0: enter.asm */
+	uint8_t launched;      /* VMRESUME instead of VMLAUNCH; offset 8: enter.asm */
+	uint8_t tpr_threshold; /* as in the VMCS */
+	bool shadow_over;      /* an instruction was stepped over since the exit: shadows in the VMCS are out of date */
 	uint16_t vpid;
 	int cpu;      /* where the VMCS is active, or VMX_NO_CPU */
 	int last_cpu; /* where it ran last: elsewhere, cached translations may be stale */
@@ -67,6 +69,7 @@ struct vcpu_hw {
 	uint64_t eptp;
 	uint32_t proc_ctls; /* as in the VMCS: the windows come and go */
 	uint32_t entry_ctls;
+	const uint32_t *apic_irr;    /* IRR in the APIC's page, when the processor delivers from it; else NULL */
 	uint64_t cr0_mask, cr4_mask; /* bits that leave the guest when it writes them */
 	void *vmcs;
 	uint64_t vmcs_hpa;
@@ -118,6 +121,14 @@ void vcpu_invalidate_later(struct vcpu_hw *hw, uint32_t what);
 /* vcpu_explain.c: the current VMCS and this processor, for the checker. */
 void vmcs_take_snapshot(struct vmcs_snapshot *out);
 void vmcs_check_env(struct vmx_check_env *env);
+
+/* May the processor deliver an interrupt by itself as soon as the guest takes one? */
+static inline bool apic_irq_waits(const struct vcpu_hw *hw)
+{
+	const uint32_t *irr = hw->apic_irr;
+
+	return irr && (irr[0] | irr[4] | irr[8] | irr[12] | irr[16] | irr[20] | irr[24] | irr[28]) != 0;
+}
 
 /* Clear the STI and MOV SS shadows when an instruction was stepped over since they were saved. */
 void vcpu_settle_shadows(struct vcpu_hw *hw);

@@ -1,0 +1,101 @@
+/* The processor's part in the local APIC: which controls, which MSRs, what it is told. Privileged.
+ * Follows SDM 3 "APIC Virtualization and Virtual Interrupts". What the page means is vmm/devices/vlapic*.c's to know. */
+#include "drivers/regs/lapic.h"
+#include "kernel/lib/bits.h"
+#include "vmm/core/vcpu_hw.h"
+#include "vmm/vmx/vmx_bits.h"
+#include "vmm/vmx/vmx_insn.h"
+#include "vmm/vmx/vmx_vcpu.h"
+
+#define X2APIC_REGISTERS 64u
+#define SVI_SHIFT 8u
+
+enum vcpu_apic_help vcpu_hw_apic_help(void)
+{
+	return vmx_machine.ctls.apic_help;
+}
+
+uint64_t vcpu_hw_apic_access_page(void)
+{
+	bool used = (vmx_machine.ctls.word[VMX_CTL_PROC2] & PROC2_VIRTUALIZE_APIC_ACCESSES) != 0;
+
+	return used ? vmx_machine.apic_access_hpa : 0;
+}
+
+void vcpu_hw_apic_attach(struct vcpu *v, void *page)
+{
+	const struct page_source *pages = vmx_machine.pages;
+	struct vmcs_window w;
+
+	if (vcpu_hw_apic_help() == VCPU_APIC_NONE)
+		return;
+	if (vcpu_hw_apic_help() == VCPU_APIC_ALL)
+		v->hw->apic_irr = (const uint32_t *)page + LAPIC_IRR / 4;
+	w = vmcs_open(v);
+	vmwrite(VMCS_VIRTUAL_APIC_ADDR, pages->hpa_of(pages->ctx, page));
+	vmcs_close(&w);
+}
+
+/* Only while the processor virtualises the x2APIC's MSRs may any of them not leave the guest: it would reach the host's own
+ * APIC. Without register virtualization that is the TPR alone; with virtual-interrupt delivery EOI and SELF_IPI can be
+ * written too (SDM 3 "Virtualizing MSR-Based APIC Accesses"). */
+static void pass_x2apic(struct vcpu *v, bool on, uint64_t readable)
+{
+	bool all = on && vcpu_hw_apic_help() == VCPU_APIC_ALL;
+
+	for (unsigned n = 0; n < X2APIC_REGISTERS; n++) {
+		uint32_t msr = X2APIC_MSR_BASE + n;
+		bool tpr = on && msr == X2APIC_MSR(LAPIC_TPR);
+		bool read = tpr || (all && bits_test(readable, n));
+		bool write = tpr || (all && (msr == X2APIC_MSR(LAPIC_EOI) || msr == X2APIC_MSR(LAPIC_SELF_IPI)));
+
+		vcpu_hw_msr_passthrough(v, msr, read, write);
+	}
+}
+
+void vcpu_hw_apic_mode(struct vcpu *v, bool x2apic, uint64_t readable)
+{
+	const uint32_t xapic_ctl = PROC2_VIRTUALIZE_APIC_ACCESSES, x2apic_ctl = PROC2_VIRTUALIZE_X2APIC;
+	uint32_t ctls = vmx_machine.ctls.word[VMX_CTL_PROC2];
+	struct vmcs_window w = vmcs_open(v);
+
+	if (x2apic)
+		ctls = (ctls & ~xapic_ctl) | (vmx_machine.ctls.has_x2apic ? x2apic_ctl : 0);
+	vmwrite(VMCS_PROC_CTLS2, ctls);
+	pass_x2apic(v, (ctls & x2apic_ctl) != 0, readable);
+	vmcs_close(&w);
+}
+
+/* The highest vector in IRR is "requesting virtual interrupt" (RVI), that in ISR "servicing" (SVI); the entry evaluates
+ * them. An interrupt that waits must not find the shadow of an instruction that has been stepped over. */
+void vcpu_hw_apic_vectors(struct vcpu *v, uint8_t requested, uint8_t in_service)
+{
+	struct vmcs_window w = vmcs_open(v);
+
+	if (requested != 0)
+		vcpu_settle_shadows(v->hw);
+	vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (uint32_t)in_service << SVI_SHIFT | requested);
+	vmcs_close(&w);
+}
+
+void vcpu_hw_apic_eoi_exits(struct vcpu *v, unsigned quarter, uint64_t vectors)
+{
+	struct vmcs_window w = vmcs_open(v);
+
+	assert(quarter < 4);
+	vmwrite((enum vmcs_field)(VMCS_EOI_EXIT_BITMAP0 + 2 * quarter), vectors);
+	vmcs_close(&w);
+}
+
+void vcpu_hw_apic_threshold(struct vcpu *v, unsigned class)
+{
+	struct vcpu_hw *hw = v->hw;
+	struct vmcs_window w;
+
+	if (hw->tpr_threshold == class)
+		return;
+	hw->tpr_threshold = (uint8_t) class;
+	w = vmcs_open(v);
+	vmwrite(VMCS_TPR_THRESHOLD, class);
+	vmcs_close(&w);
+}
