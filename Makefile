@@ -1,7 +1,9 @@
 # AvatarVt-x: see README.md. Targets: all iso run check bench size fuzz debug deps clean.
 # Every file is found by its folder; objects go to build/.
 
-BUILD := build
+# DEBUG=1: with checks that cost time (AVATAR_DEBUG), in a folder of its own.
+DEBUG ?=
+BUILD := $(if $(DEBUG),build-debug,build)
 PYTHON ?= /usr/bin/python3
 NASM ?= nasm
 HOSTCC ?= gcc
@@ -27,7 +29,8 @@ OPTIMIZE = $(if $(filter $(HOT),$*),$(FAST),$(SMALL))
 
 CFLAGS := -std=c11 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 	-fstack-protector-strong -mstack-protector-guard=global -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
-	-fno-strict-aliasing -ffunction-sections -fdata-sections -malign-data=abi -ffile-prefix-map=$(CURDIR)=. $(WARNINGS) -I. -I$(BUILD)/gen
+	-fno-strict-aliasing -DAVATAR_DEBUG=$(if $(DEBUG),1,0) -ffunction-sections -fdata-sections -malign-data=abi -ffile-prefix-map=$(CURDIR)=. \
+	$(WARNINGS) -I. -I$(BUILD)/gen
 # No -g: NASM would write the absolute path of each source into the image, and two builds would differ.
 ASFLAGS := -f elf64 -I./ -w+all -Werror
 LDFLAGS := -nostdlib -static -no-pie -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments \
@@ -80,6 +83,6 @@ $(BUILD)/avatar.elf: $(OBJS) linker.ld boot/gen_symbols.py
 -include boot/iso.mk guests/guests.mk tests/tests.mk
 
 clean:
-	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/host $(BUILD)/avatar.elf $(BUILD)/*.iso
+	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/host $(BUILD)/avatar.elf $(BUILD)/*.iso build-debug
 
 .PHONY: all iso run check bench fuzz debug deps clean

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "arch/x86/gdt.h"
+#include "arch/x86/lock_order.h"
+#include "arch/x86/traps.h"
 #include "kernel/lib/compiler.h"
 #include "kernel/lib/page_source.h"
 
@@ -41,6 +43,13 @@ struct percpu {
 	uint64_t sleeps;   /* times that it went to sleep with nothing to run */
 	uint64_t timer_at; /* what its timer is armed for (kernel/idle.c) */
 	int64_t tsc_delta; /* its TSC less the first CPU's, as far as known */
+	bool in_nmi;
+	struct locks_held locks; /* only with DEBUG=1 */
+	uint64_t flushed;        /* up to which demand it has dropped its translations (tlb.c) */
+	/* When another CPU has stopped it, or it has panicked second: where it was. */
+	struct trap_frame stopped_at;
+	const char *stopped_why; /* what it was about to panic of, NULL: nothing */
+	bool stopped;            /* the two above are filled in, and it does nothing any more */
 	struct cpu_stacks *stacks;
 	struct gdt gdt;
 	struct tss tss;

@@ -34,3 +34,8 @@
 #define ALIGN_UP(x, a) (((x) + ((a)-1)) & ~((__typeof__(x))(a)-1))
 #define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a)-1))
 #define IS_ALIGNED(x, a) (((x) & ((__typeof__(x))(a)-1)) == 0)
+
+/* Checks that cost too much for every day: 1 in builds with DEBUG=1. Ask by a plain `if`. */
+#ifndef AVATAR_DEBUG
+#define AVATAR_DEBUG 0
+#endif
