@@ -1,6 +1,8 @@
-/* The log. One line is put together on the stack, then goes to the ring and to the sinks. */
+/* The log. One line is put together on the stack, then goes to the ring and to the sinks, all under one lock, so that the
+ * lines of all CPUs have one order. What is for the home CPU's sinks waits in a queue until that CPU takes it out. */
 #include "kernel/log.h"
 
+#include "arch/x86/spinlock.h"
 #include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/muldiv.h"
@@ -8,9 +10,16 @@
 #include "kernel/lib/string.h"
 
 #define LINE_BYTES 320u
+#define QUEUE_BYTES (16u * 1024u)
 
-static uint8_t ring_bytes[LOG_RING_BYTES];
+static struct spinlock lock = SPINLOCK_RANKED(LOCK_RANK_LOG, "log");
+static bool unlocked; /* the panic has stopped whoever may hold the lock */
+static uint8_t ring_bytes[LOG_RING_BYTES], queue_bytes[QUEUE_BYTES];
 static struct ring ring = {.data = ring_bytes, .size = LOG_RING_BYTES};
+static struct ring queue = {.data = queue_bytes, .size = QUEUE_BYTES}; /* struct queued and its line */
+static size_t queue_lost;                                              /* lines that it had no room for */
+static bool (*at_home)(void);
+static void (*call_home)(void);
 static struct log_sink *sinks;
 static enum log_level threshold = LOG_INFO;
 static uint64_t (*clock_read)(void);
@@ -31,6 +40,100 @@ static size_t stamp(char *line, size_t size)
 			    (unsigned long long)(us % 1000000));
 }
 
+static void acquire(void)
+{
+	if (!unlocked)
+		spin_lock(&lock);
+}
+
+static void release(void)
+{
+	if (!unlocked)
+		spin_unlock(&lock);
+}
+
+static void to_sinks(enum log_level level, const char *line, size_t len, bool home_only)
+{
+	for (struct log_sink *s = sinks; s != NULL; s = s->next) {
+		if (level <= s->level && s->home_only == home_only)
+			s->write(s->ctx, line, len);
+	}
+}
+
+static bool has_home_sink(enum log_level level)
+{
+	for (const struct log_sink *s = sinks; s != NULL; s = s->next) {
+		if (level <= s->level && s->home_only)
+			return true;
+	}
+	return false;
+}
+
+/* What stands before a line in the queue. */
+struct queued {
+	uint16_t level;
+	uint16_t len;
+};
+
+static void enqueue(enum log_level level, const char *line, size_t len)
+{
+	struct queued head = {(uint16_t)level, (uint16_t)len};
+
+	if (!has_home_sink(level))
+		return;
+	if (ring_room(&queue) < sizeof(head) + len) {
+		queue_lost++;
+		return;
+	}
+	(void)ring_write(&queue, &head, sizeof(head));
+	(void)ring_write(&queue, line, len);
+}
+
+/* Take the oldest line out of the queue, or a word about those that it had no room for, which are later than all in it.
+ * Returns its length, 0: there is none. */
+static size_t dequeue(enum log_level *level, char *line, size_t size)
+{
+	struct queued head;
+	size_t len = 0;
+
+	acquire();
+	if (ring_read(&queue, &head, sizeof(head)) == sizeof(head)) {
+		*level = (enum log_level)head.level;
+		len = ring_read(&queue, line, head.len);
+	} else if (queue_lost != 0) {
+		*level = LOG_ERROR;
+		len = fmt_snprintf(line, size, "[%llu lines of other CPUs: `dmesg`]\n", (unsigned long long)queue_lost);
+		queue_lost = 0;
+	}
+	release();
+	return len;
+}
+
+/* The sinks write without the lock: they may wait for a device, and other CPUs shall not. */
+void log_catch_up(void)
+{
+	char line[LINE_BYTES];
+	enum log_level level;
+	size_t len;
+
+	if (likely(ring_empty(&queue)) && __atomic_load_n(&queue_lost, __ATOMIC_RELAXED) == 0)
+		return;
+	while ((len = dequeue(&level, line, sizeof(line))) != 0)
+		to_sinks(level, line, len, true);
+}
+
+static size_t compose(char *line, size_t size, enum log_level level, const char *fmt, va_list args)
+{
+	size_t len = stamp(line, size);
+
+	fmt_append(line, size, &len, "%s", level_marks[level]);
+	len += fmt_vsnprintf(line + len, size - len, fmt, args);
+	if (len > size - 2)
+		len = size - 2;
+	line[len++] = '\n';
+	return len;
+}
+
 void log_write(enum log_level level, const char *fmt, ...)
 {
 	char line[LINE_BYTES];
@@ -39,19 +142,29 @@ void log_write(enum log_level level, const char *fmt, ...)
 
 	if (level > threshold)
 		return;
-	len = stamp(line, sizeof(line));
-	fmt_append(line, sizeof(line), &len, "%s", level_marks[level]);
+	acquire();
 	va_start(args, fmt);
-	len += fmt_vsnprintf(line + len, sizeof(line) - len, fmt, args);
+	len = compose(line, sizeof(line), level, fmt, args);
 	va_end(args);
-	if (len > sizeof(line) - 2)
-		len = sizeof(line) - 2;
-	line[len++] = '\n';
 	ring_overwrite(&ring, line, len);
-	for (struct log_sink *s = sinks; s != NULL; s = s->next) {
-		if (level <= s->level)
-			s->write(s->ctx, line, len);
-	}
+	to_sinks(level, line, len, false);
+	enqueue(level, line, len);
+	release();
+	if (at_home == NULL || at_home())
+		log_catch_up();
+	else
+		call_home();
+}
+
+void log_set_home(bool (*is_home)(void), void (*call)(void))
+{
+	call_home = call;
+	at_home = is_home;
+}
+
+void log_unlock_for_ever(void)
+{
+	unlocked = true;
 }
 
 void log_to_sinks(const char *text, size_t len)
@@ -101,7 +214,12 @@ void log_set_clock(uint64_t (*read)(void), uint64_t zero, uint64_t hz)
 
 size_t log_read(size_t offset, void *buf, size_t len)
 {
-	return ring_peek_block(&ring, offset, buf, len);
+	size_t n;
+
+	acquire();
+	n = ring_peek_block(&ring, offset, buf, len);
+	release();
+	return n;
 }
 
 size_t log_bytes(void)

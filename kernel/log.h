@@ -1,4 +1,5 @@
-/* The hypervisor's log: levels, time stamps, a ring of 64 KiB (`dmesg`), and sinks that get each line as it comes. */
+/* The hypervisor's log: levels, time stamps, a ring of 64 KiB (`dmesg`), and sinks that get each line as it comes. Any CPU may
+ * log, also while it holds locks; not from an NMI. */
 #pragma once
 
 #include "kernel/lib/compiler.h"
@@ -7,11 +8,13 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVEL_COUNT };
 
 #define LOG_RING_BYTES (64u * 1024u)
 
-/* A line goes to a sink whole, with its line feed. The sink must not log. */
+/* A line goes to a sink whole, with its line feed. The sink must not log. It is called on the CPU that logs, one at a time; one
+ * that belongs to the home CPU, the monitor's, is called there only. */
 struct log_sink {
 	void (*write)(void *ctx, const char *text, size_t len);
 	void *ctx;
 	enum log_level level; /* the least important level that it gets */
+	bool home_only;
 	struct log_sink *next;
 };
 
@@ -21,6 +24,17 @@ void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define log_warn(...) log_write(LOG_WARN, __VA_ARGS__)
 #define log_info(...) log_write(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
+
+/* Once there are several CPUs: whether this is the home CPU, and what makes that one call log_catch_up() soon. Until then every
+ * CPU is at home. */
+void log_set_home(bool (*is_home)(void), void (*call)(void));
+
+/* On the home CPU, in its loop: give its sinks what other CPUs have logged. Nothing is lost (but for more than 16 KiB at a
+ * time, then the sinks are told to look into the ring), and the order is that of the ring. */
+void log_catch_up(void);
+
+/* For the panic, which has stopped all other CPUs: go on as if nobody held the log's lock. */
+void log_unlock_for_ever(void);
 
 /* Text as it is, to all sinks and not to the ring: for the panic screen. */
 void log_to_sinks(const char *text, size_t len);

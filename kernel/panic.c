@@ -1,9 +1,10 @@
-/* The panic screen: the last lines of the log, the message, CPU, registers, backtrace with symbols. Privileged: it reads
+/* The panic screen: the last lines of the log, the message, where the other CPUs were, CPU, registers, backtrace with symbols. Privileged: it reads
  * control registers. It trusts nothing that may be broken: stack frames are followed only inside the CPU's own stacks, and
  * what it says goes past the log straight to the sinks. */
 #include "kernel/panic.h"
 
 #include "arch/x86/insn.h"
+#include "arch/x86/nmi.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/traps.h"
 #include "kernel/early_console.h"
@@ -14,6 +15,7 @@
 #include "kernel/symbols.h"
 
 #define BACKTRACE_DEPTH 12u  /* all of it fits on a screen of 25 lines */
+#define OTHERS_DEPTH 4u      /* for the CPUs that have not panicked */
 #define LAST_LOG_BYTES 1200u /* a dozen lines */
 #define LINE_BYTES 160u
 
@@ -24,7 +26,7 @@ extern const char image_start[], text_start[], text_end[];
 _Noreturn void __stack_chk_fail(void);
 
 static void (*hook_fn)(void);
-static bool panicking;
+static uint32_t panicking; /* 1 + the CPU whose panic it is; 0: none */
 
 /* Context: any time; the last one set is called. */
 void panic_set_hook(void (*hook)(void))
@@ -46,15 +48,15 @@ PRINTF_LIKE(1, 2) static void say(const char *fmt, ...)
 	log_to_sinks(line, len);
 }
 
-/* Which of this CPU's stacks holds two words at address; CPU_STACK_COUNT: none. */
-static unsigned stack_of(uint64_t address)
+/* Which of a CPU's stacks holds two words at address; CPU_STACK_COUNT: none. */
+static unsigned stack_of(const struct percpu *cpu, uint64_t address)
 {
 	unsigned i;
 
 	for (i = 0; i < CPU_STACK_COUNT; i++) {
 		uint64_t base, top;
 
-		cpu_stack_bounds(this_cpu()->stacks, (enum cpu_stack)i, &base, &top);
+		cpu_stack_bounds(cpu->stacks, (enum cpu_stack)i, &base, &top);
 		if (address >= base && address + 16 <= top)
 			break;
 	}
@@ -80,16 +82,16 @@ static void print_address(uint64_t address, uint64_t known_inside)
 
 /* rbp: a frame pointer; everything is compiled with -fno-omit-frame-pointer. Inside a stack callers stand higher; from a
  * stack of an exception the way leads to the one it interrupted. */
-static void backtrace(uint64_t rbp)
+static void backtrace(const struct percpu *cpu, uint64_t rbp, unsigned depth)
 {
-	for (unsigned i = 0; i < BACKTRACE_DEPTH && (rbp & 7) == 0; i++) {
+	for (unsigned i = 0; i < depth && (rbp & 7) == 0; i++) {
 		const uint64_t *frame = (const uint64_t *)rbp;
-		unsigned stack = stack_of(rbp);
+		unsigned stack = stack_of(cpu, rbp);
 
 		if (stack == CPU_STACK_COUNT || !in_text(frame[1] - 1))
 			return;
 		print_address(frame[1], frame[1] - 1);
-		if (frame[0] <= rbp && stack_of(frame[0]) == stack)
+		if (frame[0] <= rbp && stack_of(cpu, frame[0]) == stack)
 			return;
 		rbp = frame[0];
 	}
@@ -132,27 +134,72 @@ _Noreturn static void stop(void)
 	}
 }
 
-/* From here on nothing may call back into what could have failed. A panic inside the panic has one line left. */
-static void begin(const char *message)
+static void print_other(const struct percpu *cpu)
+{
+	const struct trap_frame *f = &cpu->stopped_at;
+
+	if (!__atomic_load_n(&cpu->stopped, __ATOMIC_ACQUIRE)) {
+		say("CPU %u does not answer\n", cpu->index);
+		return;
+	}
+	say("CPU %u: rsp %016llx  rbp %016llx  rflags %08llx\n", cpu->index, (ull)f->rsp, (ull)f->rbp, (ull)f->rflags);
+	if (cpu->stopped_why != NULL)
+		say("  panics too: %s\n", cpu->stopped_why);
+	print_address(f->rip, f->rip);
+	backtrace(cpu, f->rbp, OTHERS_DEPTH);
+}
+
+/* Returns whether there are any. */
+static bool print_others(void)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < CPU_MAX; i++) {
+		const struct percpu *cpu = percpu_get(i);
+
+		if (cpu == NULL || cpu == this_cpu() || !__atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE))
+			continue;
+		print_other(cpu);
+		any = true;
+	}
+	return any;
+}
+
+/* One CPU speaks. Another one that comes here meanwhile leaves what it has to say, and stops; a panic inside the panic has
+ * one line left. */
+static void claim(const char *message, const struct trap_frame *at)
+{
+	static const char again[] = "\npanic inside a panic: ";
+	uint32_t me = this_cpu()->index + 1, nobody = 0;
+
+	if (__atomic_compare_exchange_n(&panicking, &nobody, me, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return;
+	if (nobody != me)
+		cpu_stop_here(at, message);
+	early_console_write(NULL, again, sizeof(again) - 1);
+	early_console_write(NULL, message, strlen(message));
+	stop();
+}
+
+/* From here on nothing may call back into what could have failed. The screen may be short: what matters most comes last, and
+ * so the message comes again. */
+static void begin(const char *message, const struct trap_frame *at)
 {
 	cli();
-	if (panicking) {
-		static const char again[] = "\npanic inside a panic: ";
-
-		early_console_write(NULL, again, sizeof(again) - 1);
-		early_console_write(NULL, message, strlen(message));
-		stop();
-	}
-	panicking = true;
+	claim(message, at);
+	cpu_stop_others();
+	log_unlock_for_ever();
 	if (hook_fn != NULL)
 		hook_fn();
 	print_last_messages();
 	say("\nPANIC on CPU %u: %s\n", this_cpu()->index, message);
+	if (print_others())
+		say("PANIC on CPU %u: %s\n", this_cpu()->index, message);
 }
 
 _Noreturn static void end(uint64_t rbp)
 {
-	backtrace(rbp);
+	backtrace(this_cpu(), rbp, BACKTRACE_DEPTH);
 	say("the machine is stopped\n");
 	stop();
 }
@@ -160,13 +207,16 @@ _Noreturn static void end(uint64_t rbp)
 /* Context: any, also with locks held. Does not return. */
 void panic(const char *fmt, ...)
 {
+	const uint64_t *frame = __builtin_frame_address(0);
+	struct trap_frame here = {
+		.rip = frame[1], .rbp = frame[0], .rsp = (uint64_t)(frame + 2), .rflags = read_rflags()};
 	char message[192];
 	va_list args;
 
 	va_start(args, fmt);
 	fmt_vsnprintf(message, sizeof(message), fmt, args);
 	va_end(args);
-	begin(message);
+	begin(message, &here);
 	print_control();
 	say("backtrace:\n");
 	end((uint64_t)__builtin_frame_address(0));
@@ -222,13 +272,13 @@ static void fatal_trap(struct trap_frame *f)
 	char message[160];
 
 	describe(message, sizeof(message), f);
-	begin(message);
+	begin(message, f);
 	print_frame(f);
 	print_control();
 	say("backtrace:\n");
 	print_address(f->rip, f->rip);
 	/* After a call to where there is no code, only the return address tells who called. */
-	if (!in_text(f->rip) && stack_of(f->rsp) != CPU_STACK_COUNT)
+	if (!in_text(f->rip) && stack_of(this_cpu(), f->rsp) != CPU_STACK_COUNT)
 		print_address(*(const uint64_t *)f->rsp, *(const uint64_t *)f->rsp - 1);
 	end(f->rbp);
 }

@@ -3,7 +3,7 @@
 
 #include "kernel/lib/compiler.h"
 
-/* Print the panic screen on all sinks of the log, then halt for ever. */
+/* Stop the other CPUs, print the panic screen on all sinks of the log, then halt for ever. */
 _Noreturn void panic(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* Exceptions of ours that nothing mends come here from now on. */

@@ -6,11 +6,16 @@
  * CPU, and one that finds the flag clear was not ours. */
 #include "arch/x86/nmi.h"
 
+#include "arch/x86/insn.h"
 #include "arch/x86/percpu.h"
+#include "arch/x86/tlb.h"
+
+#define STOP_PATIENCE_TICKS 2000000000ull /* of the TSC: about a second */
 
 void (*nmi_kick_hook)(struct trap_frame *frame);
 
 static void (*send)(uint32_t apic_id);
+static bool stop_all; /* whoever takes an NMI from now on, stops */
 
 extern const uint8_t cpu_wait_window[], cpu_wait_done[];
 void cpu_wait(const volatile bool *unless);
@@ -36,19 +41,64 @@ static void nmi(struct trap_frame *frame)
 {
 	struct percpu *cpu = this_cpu();
 
+	if (__atomic_load_n(&stop_all, __ATOMIC_ACQUIRE))
+		cpu_stop_here(frame, NULL);
 	if (!__atomic_exchange_n(&cpu->kicked, false, __ATOMIC_SEQ_CST))
 		trap_fatal(frame);
+	cpu->in_nmi = true;
 	cpu->kicks++;
 	cpu->woken = true;
+	tlb_answer();
 	leave_window(frame);
 	if (nmi_kick_hook)
 		nmi_kick_hook(frame);
+	cpu->in_nmi = false;
+}
+
+/* The NMI may find the CPU here: then it has its note already. */
+void cpu_stop_here(const struct trap_frame *at, const char *why)
+{
+	struct percpu *cpu = this_cpu();
+
+	if (!cpu->stopped) {
+		cpu->stopped_at = *at;
+		cpu->stopped_why = why;
+		__atomic_store_n(&cpu->stopped, true, __ATOMIC_RELEASE);
+	}
+	for (;;) {
+		cli();
+		hlt();
+	}
+}
+
+void cpu_stop_others(void)
+{
+	const struct percpu *me = this_cpu();
+	uint64_t begin;
+
+	__atomic_store_n(&stop_all, true, __ATOMIC_SEQ_CST);
+	for (uint32_t i = 0; i < CPU_MAX; i++) {
+		const struct percpu *cpu = percpu_get(i);
+
+		if (cpu != NULL && cpu != me && __atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE))
+			send(cpu->apic_id);
+	}
+	begin = rdtsc();
+	for (uint32_t i = 0; i < CPU_MAX; i++) {
+		const struct percpu *cpu = percpu_get(i);
+
+		if (cpu == NULL || cpu == me || !__atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE))
+			continue;
+		while (!__atomic_load_n(&cpu->stopped, __ATOMIC_ACQUIRE) && rdtsc() - begin < STOP_PATIENCE_TICKS)
+			pause();
+	}
 }
 
 void cpu_sleep(void)
 {
 	struct percpu *cpu = this_cpu();
 
+	spin_assert_none_held();
 	cpu_wait(&cpu->woken);
 	cpu->woken = false;
 }

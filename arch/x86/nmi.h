@@ -11,6 +11,13 @@ void nmi_init(void (*send_nmi)(uint32_t apic_id));
  * Any CPU, also for itself; not from an NMI. A CPU that is not up is left alone. */
 void cpu_kick(uint32_t index);
 
+/* Stop all other CPUs for ever; for the panic. Each notes in its percpu where it was. Waits for them, but not long: one that does
+ * not stop has `stopped` false. Any CPU, from anywhere. */
+void cpu_stop_others(void);
+
+/* This CPU itself, which was at `at`. why: see percpu.h. */
+_Noreturn void cpu_stop_here(const struct trap_frame *at, const char *why);
+
 /* Called in the NMI of a kick, with what it interrupted: VT-x makes an entry that is about to happen not happen by changing
  * frame->rip. Takes no locks. Set once at boot, NULL: nothing. */
 extern void (*nmi_kick_hook)(struct trap_frame *frame);

@@ -7,6 +7,7 @@
 #include "arch/x86/percpu.h"
 #include "arch/x86/regs.h"
 #include "arch/x86/spinlock.h"
+#include "arch/x86/tlb.h"
 #include "kernel/lib/assert.h"
 #include "kernel/lib/errors.h"
 #include "kernel/lib/range.h"
@@ -18,7 +19,7 @@ extern const uint8_t image_start[], image_end[], text_start[], text_end[], rodat
 	data_end[], bss_start[], bss_end[], symbols_start[], symbols_end[];
 
 static struct pagetable tables;
-static struct spinlock lock; /* over tables, once they are in use */
+static struct spinlock lock = SPINLOCK_RANKED(LOCK_RANK_PAGING, "paging"); /* over tables, once they are in use */
 static struct pt_text text;
 static bool has_wc;
 
@@ -206,23 +207,28 @@ int paging_alloc_at(uint64_t va, uint64_t len)
 	return 0;
 }
 
-/* Context: no CPU but this one has used the addresses since they were mapped, or none can any more. */
+/* A page goes back only when no CPU can reach it any more; the pages that are not there are passed over. */
+static void free_page_at(uint64_t va)
+{
+	struct pt_leaf leaf;
+	int err;
+
+	spin_lock(&lock);
+	err = pt_lookup(&tables, va, &leaf);
+	if (err == 0)
+		err = pt_unmap(&tables, va, PAGE_SIZE);
+	spin_unlock(&lock);
+	if (err)
+		return;
+	tlb_flush_all_cpus();
+	tables.pages->free(tables.pages->ctx, tables.pages->hva_of(tables.pages->ctx, leaf.hpa), 0);
+}
+
+/* Context: not from an NMI; waits for the other CPUs. */
 void paging_free_at(uint64_t va, uint64_t len)
 {
-	for (uint64_t done = 0; done < len; done += PAGE_SIZE) {
-		struct pt_leaf leaf;
-		int err;
-
-		spin_lock(&lock);
-		err = pt_lookup(&tables, va + done, &leaf);
-		if (err == 0)
-			err = pt_unmap(&tables, va + done, PAGE_SIZE);
-		spin_unlock(&lock);
-		if (err)
-			continue;
-		invlpg(va + done);
-		tables.pages->free(tables.pages->ctx, tables.pages->hva_of(tables.pages->ctx, leaf.hpa), 0);
-	}
+	for (uint64_t done = 0; done < len; done += PAGE_SIZE)
+		free_page_at(va + done);
 }
 
 int paging_map_start_page(uint64_t hpa)
@@ -243,7 +249,7 @@ void paging_unmap_start_page(uint64_t hpa)
 	err = pt_unmap(&tables, hpa, PAGE_SIZE);
 	spin_unlock(&lock);
 	assert(err == 0); /* a page of 4 KiB needs no table to be divided */
-	invlpg(hpa);
+	tlb_flush_all_cpus();
 }
 
 /* Source: SDM 3 "Operations that Invalidate TLBs and Paging-Structure Caches": a change of CR4.PGE takes global ones too. */

@@ -6,7 +6,8 @@
  *	0xffffffff80000000  the image: text executable, read-only data and symbols readable, data writable
  *
  * Nothing is both writable and executable, nothing but the text is executable, nothing is below. All CPUs share the tables.
- * Once a second CPU runs, entries are only added, so that no translation can be stale. */
+ * Entries are added by any CPU; where one is taken away, all CPUs drop their translations before the memory is anybody
+ * else's (tlb.h). */
 #pragma once
 
 #include "arch/x86/pagetable.h"

@@ -159,6 +159,86 @@ static void levels_have_names(void **state)
 	assert_int_equal(log_level_parse("", &level), ERR_INVAL);
 }
 
+static bool home = true;
+static unsigned calls;
+
+static bool is_home(void)
+{
+	return home;
+}
+
+static void call(void)
+{
+	calls++;
+}
+
+/* The home CPU's sink gets the lines of all CPUs, in the ring's order, and only on the home CPU. */
+static void lines_of_other_cpus_wait_for_home(void **state)
+{
+	struct capture c = {0}, all = {0};
+	struct log_sink sink = {.write = capture_write, .ctx = &c, .level = LOG_INFO, .home_only = true};
+	struct log_sink any = {.write = capture_write, .ctx = &all, .level = LOG_DEBUG};
+
+	(void)state;
+	log_set_home(is_home, call);
+	log_add_sink(&sink);
+	log_add_sink(&any);
+	calls = 0;
+	home = false;
+	log_info("one\nwith a line feed in it");
+	log_debug("not for this sink");
+	log_warn("two");
+	assert_int_equal(c.writes, 0);
+	assert_int_equal(all.writes, 3);
+	assert_int_equal(calls, 3);
+	home = true;
+	log_info("three");
+	assert_string_equal(c.text, "[     0.000000] one\nwith a line feed in it\n[     0.000000] warning: two\n"
+				    "[     0.000000] three\n");
+	home = false;
+	log_info("four");
+	home = true;
+	log_catch_up();
+	assert_int_equal(c.writes, 4);
+	log_catch_up();
+	assert_int_equal(c.writes, 4);
+	log_remove_sink(&sink);
+	log_remove_sink(&any);
+	log_set_home(NULL, NULL);
+}
+
+/* More than the queue holds: the oldest come, and a word about the others. */
+static void a_queue_that_runs_over_says_so(void **state)
+{
+	static char text[200];
+	struct capture c = {0};
+	struct log_sink sink = {.write = capture_write, .ctx = &c, .level = LOG_INFO, .home_only = true};
+	unsigned queued;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	log_set_home(is_home, call);
+	log_add_sink(&sink);
+	home = false;
+	for (unsigned i = 0; i < 100; i++)
+		log_info("%s", text);
+	home = true;
+	log_catch_up();
+	queued = c.writes - 1;
+	assert_true(queued > 60 && queued < 100);
+	c.len = 0;
+	home = false;
+	for (unsigned i = 0; i < 100; i++)
+		log_info("%s", text);
+	home = true;
+	sink.level = LOG_ERROR; /* of what was queued only the last words still come through */
+	log_catch_up();
+	c.text[c.len] = '\0';
+	assert_non_null(strstr(c.text, " lines of other CPUs: `dmesg`]\n"));
+	log_remove_sink(&sink);
+	log_set_home(NULL, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +248,8 @@ int main(void)
 		cmocka_unit_test_setup(a_line_that_is_too_long_ends_whole, setup),
 		cmocka_unit_test_setup(the_ring_keeps_the_newest, setup),
 		cmocka_unit_test(levels_have_names),
+		cmocka_unit_test_setup(lines_of_other_cpus_wait_for_home, setup),
+		cmocka_unit_test_setup(a_queue_that_runs_over_says_so, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
