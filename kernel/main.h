@@ -73,8 +73,12 @@ void boot_acpi(struct machine *m);
 void boot_interrupts(struct machine *m);
 void boot_time(struct machine *m);
 void boot_serial_irq(struct machine *m);
-void boot_vmx(struct machine *m);      /* main_vmm.c */
-void boot_smp(struct machine *m);      /* main_smp.c */
-void boot_selftest(struct machine *m); /* main_selftest.c */
+void boot_vmx(struct machine *m); /* main_vmm.c */
+void boot_smp(struct machine *m); /* main_smp.c */
+/* Until ap_main is set: a function on another CPU, and until it has returned. */
+void smp_run(uint32_t index, void (*fn)(void *ctx), void *ctx);
+void smp_wait(uint32_t index);
+void boot_selftest(struct machine *m);                  /* main_selftest.c */
+bool selftest_smp(struct machine *m, const char *name); /* main_selftest_smp.c; false: no such test */
 void boot_guests(struct machine *m);
 _Noreturn void boot_run(struct machine *m);

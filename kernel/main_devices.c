@@ -127,7 +127,8 @@ void boot_console(struct machine *m)
 		log_error("no serial port at 0x%x: there is no monitor", config.base);
 		return;
 	}
-	serial_sink = (struct log_sink){.write = serial_write, .ctx = &m->monitor, .level = LOG_INFO};
+	serial_sink =
+		(struct log_sink){.write = serial_write, .ctx = &m->monitor, .level = LOG_INFO, .home_only = true};
 	m->monitor.term = &m->terminal;
 	log_add_sink(&serial_sink);
 }

@@ -3,6 +3,7 @@
 
 #include "arch/x86/insn.h"
 #include "arch/x86/paging.h"
+#include "arch/x86/spinlock.h"
 #include "kernel/lib/format.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
@@ -10,6 +11,19 @@
 #define MAX_RESERVED (MULTIBOOT2_MAX_MODULES + 4)
 
 extern const char image_start[], image_end[];
+
+static struct spinlock pages_lock = SPINLOCK_RANKED(LOCK_RANK_PAGES, "pages");
+static struct spinlock heap_lock = SPINLOCK_RANKED(LOCK_RANK_HEAP, "heap");
+
+static void acquire(void *ctx)
+{
+	spin_lock(ctx);
+}
+
+static void release(void *ctx)
+{
+	spin_unlock(ctx);
+}
 
 static unsigned phys_bits(void)
 {
@@ -75,7 +89,11 @@ void boot_memory(struct machine *m)
 {
 	static struct page_source source; /* paging and the heap go on using it */
 	static struct phys_range reserved[MAX_RESERVED];
-	struct page_alloc_config config = {.ranges = m->memmap.ranges, .hva_base = DIRECT_MAP_BASE, .reach = 4 * GIB};
+	static const struct alloc_lock lock_heap = {acquire, release, &heap_lock};
+	struct page_alloc_config config = {.ranges = m->memmap.ranges,
+					   .hva_base = DIRECT_MAP_BASE,
+					   .reach = 4 * GIB,
+					   .lock = {acquire, release, &pages_lock}};
 	char size[FMT_QUANTITY_BYTES];
 	int err;
 
@@ -89,6 +107,6 @@ void boot_memory(struct machine *m)
 		panic("no memory to begin with: %s", err_str(err));
 	source = page_alloc_source(&m->pages);
 	switch_tables(m, &source);
-	heap_init(&m->heap, &source, NULL, false);
+	heap_init(&m->heap, &source, &lock_heap, false);
 	log_info("memory: %s free", fmt_size(size, page_alloc_free_bytes(&m->pages)));
 }

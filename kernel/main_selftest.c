@@ -5,7 +5,6 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/msr_safe.h"
-#include "arch/x86/nmi.h"
 #include "arch/x86/percpu.h"
 #include "kernel/lib/assert.h"
 #include "kernel/lib/errors.h"
@@ -153,35 +152,6 @@ static void test_percpu(struct machine *m)
 	log_info("selftest: the area of a second CPU is made, guarded and given back");
 }
 
-#define KICKS_EACH 100u
-
-/* A CPU that sleeps wakes by each kick, and each kick is taken exactly once. */
-static void kick_one(struct machine *m, uint32_t index)
-{
-	struct percpu *cpu = percpu_get(index);
-	uint64_t kicks = cpu->kicks;
-
-	for (unsigned i = 0; i < KICKS_EACH; i++) {
-		uint64_t sleeps = __atomic_load_n(&cpu->sleeps, __ATOMIC_ACQUIRE), begin = rdtsc();
-
-		cpu_kick(index);
-		while (__atomic_load_n(&cpu->sleeps, __ATOMIC_ACQUIRE) == sleeps) {
-			if (rdtsc() - begin > m->tsc.hz)
-				panic("CPU %u sleeps on after kick %u", index, i);
-			pause();
-		}
-	}
-	if (__atomic_load_n(&cpu->kicks, __ATOMIC_ACQUIRE) - kicks != KICKS_EACH)
-		panic("CPU %u took %llu kicks of %u", index, (unsigned long long)(cpu->kicks - kicks), KICKS_EACH);
-}
-
-static void test_kick(struct machine *m)
-{
-	for (uint32_t i = 1; i < m->cpus.running; i++)
-		kick_one(m, i);
-	log_info("selftest: %u kicks, each woke its CPU", (m->cpus.running - 1) * KICKS_EACH);
-}
-
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -198,26 +168,18 @@ static const struct {
 	{"wx", test_wx},
 };
 
-static const struct {
-	const char *name;
-	void (*run)(struct machine *m);
-} machine_tests[] = {
-	{"percpu", test_percpu},
-	{"kick", test_kick},
-};
-
 void boot_selftest(struct machine *m)
 {
 	const char *name = bootline_value(&m->bootline, "selftest");
 
 	if (name == NULL || str_eq(name, "doctor")) /* boot_vmx() has run that one */
 		return;
-	for (size_t i = 0; i < ARRAY_LEN(machine_tests); i++) {
-		if (str_eq(name, machine_tests[i].name)) {
-			machine_tests[i].run(m);
-			return;
-		}
+	if (str_eq(name, "percpu")) {
+		test_percpu(m);
+		return;
 	}
+	if (selftest_smp(m, name))
+		return;
 	for (size_t i = 0; i < ARRAY_LEN(tests); i++) {
 		if (str_eq(name, tests[i].name)) {
 			log_info("selftest: %s", name);

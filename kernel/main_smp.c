@@ -8,6 +8,7 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/nmi.h"
 #include "arch/x86/percpu.h"
+#include "arch/x86/tsc_sync.h"
 #include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
@@ -19,6 +20,7 @@
 #define ANSWER_MS 1000u  /* a CPU that has not come by then does not come; emulators share a core among several */
 #define BROADCAST_MS 500 /* the same when nobody knows how many there are: so long the boot waits for one more */
 #define READY_MS 5000u   /* our own code runs there */
+#define TSC_MS 10u       /* for each look at a TSC; a real machine needs microseconds */
 
 /* Where a CPU stands on its way. Written by that CPU alone, apart from AP_ABSENT. */
 enum ap_state { AP_ABSENT, AP_ARRIVED, AP_READY, AP_REFUSED };
@@ -32,12 +34,18 @@ uint64_t ap_stack_tops[CPU_MAX];
 
 void (*ap_main)(void);
 
+static struct call {
+	void (*fn)(void *ctx);
+	void *ctx;
+} calls[CPU_MAX];
+
 static struct machine *the_machine;
 static enum ap_state states[CPU_MAX];
 static char whys[CPU_MAX][CPU_WHY_BYTES];
 static bool all_up; /* the start page is gone: whoever came through it flushes, then goes on */
 static uint64_t start_page_hpa;
 static uint64_t test_dead, test_differs; /* boot words: APIC IDs, UINT64_MAX: none */
+static uint64_t test_skew;               /* ticks by which the others' TSC is put ahead first */
 
 static void set_state(uint32_t index, enum ap_state state)
 {
@@ -71,10 +79,36 @@ static bool fit_to_join(const struct machine *m, const struct percpu *cpu, char 
 	return err == 0;
 }
 
+/* Have a parked CPU call a function; see smp_wait(). */
+void smp_run(uint32_t index, void (*fn)(void *ctx), void *ctx)
+{
+	calls[index].ctx = ctx;
+	__atomic_store_n(&calls[index].fn, fn, __ATOMIC_RELEASE);
+	cpu_kick(index);
+}
+
+/* Until it has returned there. */
+void smp_wait(uint32_t index)
+{
+	while (__atomic_load_n(&calls[index].fn, __ATOMIC_ACQUIRE) != NULL)
+		pause();
+}
+
+static void answer_call(struct call *c)
+{
+	void (*fn)(void *ctx) = __atomic_load_n(&c->fn, __ATOMIC_ACQUIRE);
+
+	if (fn == NULL)
+		return;
+	fn(c->ctx);
+	__atomic_store_n(&c->fn, NULL, __ATOMIC_RELEASE);
+}
+
 /* Nothing to do: sleep, until there is a way to go on. */
 _Noreturn static void park(void)
 {
 	for (;;) {
+		answer_call(&calls[this_cpu()->index]);
 		void (*go)(void) = __atomic_load_n(&ap_main, __ATOMIC_ACQUIRE);
 
 		if (go != NULL)
@@ -110,8 +144,9 @@ void ap_entry(uint32_t index)
 	set_state(index, AP_READY);
 	while (!__atomic_load_n(&all_up, __ATOMIC_ACQUIRE))
 		pause();
+	/* In this order: what is unmapped from now on is told by NMI, what was before goes with the flush. */
+	__atomic_store_n(&cpu->online, true, __ATOMIC_SEQ_CST);
 	paging_flush();
-	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
 	park();
 }
 
@@ -353,6 +388,57 @@ static void start_others(struct machine *m, unsigned limit)
 	}
 }
 
+/* --- time --- */
+
+static void follow(void *ctx)
+{
+	if (test_skew != 0)
+		tsc_add((int64_t)test_skew);
+	tsc_sync_follow(ctx);
+}
+
+/* Make the CPU's TSC agree with this one's, as well as it goes; guests move between them. */
+static void sync_tsc(struct machine *m, uint32_t index)
+{
+	struct tsc_sync sync = {0};
+	struct cpu_record *r = &m->cpus.records[0];
+	struct percpu *cpu = percpu_get(index);
+	uint64_t error;
+	int64_t before;
+
+	smp_run(index, follow, &sync);
+	before = tsc_sync_lead(&sync, m->tsc.hz / 1000 * TSC_MS, &cpu->tsc_delta, &error);
+	smp_wait(index);
+	while (r->index != index)
+		r++;
+	r->tsc_delta = cpu->tsc_delta;
+	if (before != 0)
+		log_info("CPU %u: TSC was %+lld ticks off, now %+lld", index, (long long)before,
+			 (long long)cpu->tsc_delta);
+	if (error == UINT64_MAX)
+		log_warn("CPU %u: its TSC does not run alike with the first CPU's", index);
+	else
+		log_debug("CPU %u: TSC known to +-%llu ticks", index, (unsigned long long)error);
+}
+
+static bool is_first(void)
+{
+	return this_cpu()->index == 0;
+}
+
+static void call_first(void)
+{
+	cpu_kick(0);
+}
+
+static void read_test_words(const struct bootline *bl)
+{
+	if (bootline_number(bl, "test-cpu-dead", UINT64_MAX, &test_dead) != 0 ||
+	    bootline_number(bl, "test-cpu-differs", UINT64_MAX, &test_differs) != 0 ||
+	    bootline_number(bl, "test-tsc-skew", 0, &test_skew) != 0)
+		log_error("boot line: test-cpu-dead=, test-cpu-differs= and test-tsc-skew= want numbers");
+}
+
 void boot_smp(struct machine *m)
 {
 	struct percpu *bsp = this_cpu();
@@ -362,9 +448,8 @@ void boot_smp(struct machine *m)
 	bsp->apic_id = lapic_id(&m->lapic);
 	bsp->online = true;
 	nmi_init(send_nmi);
-	if (bootline_number(&m->bootline, "test-cpu-dead", UINT64_MAX, &test_dead) != 0 ||
-	    bootline_number(&m->bootline, "test-cpu-differs", UINT64_MAX, &test_differs) != 0)
-		log_error("boot line: test-cpu-dead= and test-cpu-differs= want an APIC ID");
+	log_set_home(is_first, call_first);
+	read_test_words(&m->bootline);
 	(void)add_record(&m->cpus, bsp->apic_id);
 	m->cpus.records[0].index = 0;
 	m->cpus.running = 1;
@@ -372,5 +457,7 @@ void boot_smp(struct machine *m)
 		read_madt(m);
 	if (limit > 1 && (!m->has_madt || m->cpus.count > 1))
 		start_others(m, limit);
+	for (uint32_t i = 1; i < m->cpus.running; i++)
+		sync_tsc(m, i);
 	log_info("CPUs: %u of %u run", m->cpus.running, m->cpus.count + m->cpus.missed);
 }

@@ -137,6 +137,13 @@ void boot_guests(struct machine *m)
 	heap_free(&m->heap, configs);
 }
 
+/* A turn of the first CPU's own work. Lines that other CPUs have logged come first: the monitor may be about to read them. */
+static uint64_t step(void *ctx)
+{
+	log_catch_up();
+	return monitor_step(ctx);
+}
+
 _Noreturn void boot_run(struct machine *m)
 {
 	const char *script = bootline_value(&m->bootline, "run");
@@ -153,5 +160,5 @@ _Noreturn void boot_run(struct machine *m)
 		.cpus = &m->cpus,
 	};
 	monitor_init(&m->monitor, &m->terminal, &m->host, &m->monitor_machine, script == NULL ? "" : script);
-	host_loop(&m->host, monitor_step, &m->monitor);
+	host_loop(&m->host, step, &m->monitor);
 }

@@ -60,6 +60,28 @@ def test_percpu_area(boot):
     assert "the area of a second CPU is made, guarded and given back" in m.prompt()
 
 
+@pytest.mark.parametrize("emulator", ["qemu", "bochs"])
+def test_panic_shows_all_cpus(boot, emulator):
+    m = boot(conf=None, bootline="selftest=panic-ap", emulator=emulator, cpus=4, mem=256)
+    text = plain(m.expect(STOPPED, 90))
+    screen = text[text.index("last messages:"):]
+    assert screen.count("\nPANIC on CPU 1: asked for by the boot line\n") == 2  # before the other CPUs, and behind
+    for cpu, function in ((0, "smp_wait"), (2, "cpu_wait_done"), (3, "cpu_wait_done")):
+        assert re.search(r"^CPU %d: rsp [0-9a-f]{16}  rbp [0-9a-f]{16}  rflags [0-9a-f]{8}\n  [0-9a-f]{16}  %s\+0x" % (cpu, function),
+                         screen, re.M), screen
+    assert re.search(r"^backtrace:\n  [0-9a-f]{16}  panic_here\+0x[0-9a-f]+\n  [0-9a-f]{16}  ap_entry\+0x", screen, re.M), screen
+
+
+def test_second_panic_waits(boot):
+    """A CPU that panics while another one does, and that no NMI reaches, says its word on the other's screen."""
+    m = boot(conf=None, bootline="selftest=panic-two", emulator="qemu", cpus=2)
+    text = plain(m.expect(STOPPED, 60))
+    assert text.count("PANIC on CPU 1: asked for by the boot line\n") == 2 and "PANIC on CPU 0" not in text
+    assert re.search(r"\nCPU 0: rsp [^\n]*\n  panics too: asked for too\n  [0-9a-f]{16}  panic_second\+0x", text), text
+    m.quiet(1)
+    assert "PANIC" not in plain(m.unread[0])
+
+
 def test_unknown_selftest(boot):
     m = boot(conf=None, bootline="selftest=nonsense", emulator="qemu")
     assert "error: boot line: there is no selftest=nonsense" in m.prompt()

@@ -1,8 +1,13 @@
-"""The CPUs of the machine: how many come up, in which ways, and what is said of those that do not."""
+"""The CPUs of the machine: how many come up, in which ways, and what is said of those that do not. And what they do together:
+locks, the log, translations, time."""
 import json
+import os
 import re
+import subprocess
 
 import pytest
+
+import conftest
 
 
 def cpus(m):
@@ -89,3 +94,75 @@ def test_wx_afterwards(boot):
     m = boot(conf=None, emulator="qemu", cpus=4, bootline="selftest=wx")
     text = m.prompt()
     assert text.index("CPUs: 4 of 4 run\n") < text.index("selftest: W^X holds: ")
+
+
+@pytest.fixture(scope="session")
+def debug_elf():
+    """The hypervisor with its checks."""
+    done = subprocess.run(["make", "-s", "-j2", "DEBUG=1", "all"], cwd=conftest.ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return os.path.join(conftest.ROOT, "build-debug", "avatar.elf")
+
+
+def selftest(boot, name, words="", **options):
+    """Boot with a selftest; returns what it says at its end. Two CPUs of QEMU run in parallel on two cores."""
+    options = dict({"emulator": "qemu", "cpus": 2, "mem": 256}, **options)
+    m = boot(conf=None, bootline="selftest=%s %s" % (name, words), **options)
+    text = m.prompt(120)
+    return re.findall(r"\] selftest: ([^\n]*)\n", text)[-1], text, m
+
+
+@pytest.mark.parametrize("cpus", [2, 4])
+def test_locks(boot, cpus):
+    said, _, _ = selftest(boot, "locks", cpus=cpus)
+    assert re.fullmatch(r"%d CPUs counted to \d+, and allocated \d+ times" % cpus, said)
+
+
+def test_locks_with_checks(boot, debug_elf, monkeypatch):
+    monkeypatch.setattr(conftest, "ELF", debug_elf)
+    said, _, _ = selftest(boot, "locks")
+    assert re.fullmatch(r"2 CPUs counted to \d+, and allocated \d+ times", said)
+
+
+@pytest.mark.parametrize("name, words", [
+    ("lock-order", r"lock outer \(0x[0-9a-f]+\) is taken while holding lock inner"),
+    ("lock-twice", r"lock outer \(0x[0-9a-f]+\) is taken by the CPU that holds it"),
+    ("lock-other", r"lock inner \(0x[0-9a-f]+\) is released by a CPU that does not hold it"),
+    ("lock-nmi", r"lock inner \(0x[0-9a-f]+\) is taken by an NMI handler"),
+])
+def test_lock_rules(boot, debug_elf, monkeypatch, name, words):
+    monkeypatch.setattr(conftest, "ELF", debug_elf)
+    m = boot(conf=None, bootline="selftest=" + name, emulator="qemu", cpus=2)
+    assert re.search(r"PANIC on CPU \d: assertion failed: " + words, m.expect("the machine is stopped", 60).decode())
+
+
+def test_log(boot):
+    """Lines of all CPUs reach the serial line, in one order, which is the ring's; none is lost there."""
+    said, text, m = selftest(boot, "log", cpus=2)
+    assert said == "200 lines logged"
+    lines = re.findall(r"\n(\[[^\n]*\] selftest: CPU \d says \d+)", text)
+    for cpu in range(2):
+        mine = [line for line in lines if "CPU %d says" % cpu in line]
+        assert [int(line.rsplit(" ", 1)[1]) for line in mine] == list(range(100))
+    assert re.findall(r"(\[[^\n]*\] selftest: CPU \d says \d+)", m.command("dmesg")) == lines
+
+
+def test_stale_translations(boot):
+    said, _, _ = selftest(boot, "tlb", cpus=4)
+    assert said == "100 mappings taken away, none seen any more"
+
+
+@pytest.mark.parametrize("emulator, cpus", [("qemu", 2), ("qemu", 4), ("bochs", 2)])
+def test_time_goes_forward(boot, emulator, cpus):
+    said, _, _ = selftest(boot, "tsc", emulator=emulator, cpus=cpus)
+    assert said == "time did not go back in 5000 turns with each of %d CPUs" % (cpus - 1)
+
+
+@pytest.mark.parametrize("model", ["corei7_skylake_x", "corei7_sandy_bridge_2600k"])
+def test_skewed_tsc(boot, model):
+    """With IA32_TSC_ADJUST and without."""
+    said, text, m = selftest(boot, "tsc", "test-tsc-skew=100000", emulator="bochs", ips=10000000, model=model)
+    was, now = re.search(r"CPU 1: TSC was ([+-]\d+) ticks off, now ([+-]\d+)\n", text).groups()
+    assert abs(int(was) - 100000) < 1000 and now == "+0"
+    assert said.startswith("time did not go back")
+    assert cpus(m)[1]["tsc_delta"] == 0
