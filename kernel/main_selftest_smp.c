@@ -259,7 +259,9 @@ static void test_panic_ap(struct machine *m)
 	smp_wait(1);
 }
 
-/* On the first CPU, in an NMI, where no other NMI comes in: the other one is in its panic by now, and calls. */
+static bool second_is_there;
+
+/* On the first CPU, in an NMI, where no other NMI comes in: the other one panics meanwhile, and calls. */
 static void panic_second(struct trap_frame *frame)
 {
 	uint64_t begin = rdtsc();
@@ -267,6 +269,7 @@ static void panic_second(struct trap_frame *frame)
 	(void)frame;
 	if (this_cpu()->index != 0)
 		return;
+	__atomic_store_n(&second_is_there, true, __ATOMIC_RELEASE);
 	while (rdtsc() - begin < PANIC_TICKS)
 		pause();
 	panic("asked for too");
@@ -275,6 +278,8 @@ static void panic_second(struct trap_frame *frame)
 static void kick_and_panic(void *ctx)
 {
 	cpu_kick(0);
+	while (!__atomic_load_n(&second_is_there, __ATOMIC_ACQUIRE))
+		pause();
 	panic_here(ctx);
 }
 
