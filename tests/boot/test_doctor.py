@@ -9,7 +9,8 @@ import pytest
 ORACLE = [
     (r"pin-based controls|misconfigured virtual NMI", "PIN_CTLS"),
     (r"proc-based controls", "PROC_CTLS"),
-    (r"secondary controls|unrestricted guest without EPT|apic virtualization is enabled without TPR", "PROC_CTLS2"),
+    (r"secondary controls|unrestricted guest without EPT|apic virtualization is enabled without TPR|"
+     r"virtualize X2APIC mode enabled together", "PROC_CTLS2"),
     (r"vmexit controls|x86-64 host control invalid", "EXIT_CTLS"),
     (r"vmentry controls", "ENTRY_CTLS"),
     (r"CR3 targets", "CR3_TARGET_COUNT"),
