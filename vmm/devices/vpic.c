@@ -9,6 +9,7 @@
  * The cascade input follows the slave's output as a level. On the part the slave's output falls during each acknowledge,
  * which makes the edge for the next request; a level has the same effect and cannot lose one. */
 #include "vmm/devices/vpic.h"
+#include "kernel/lib/bits.h"
 #include "vmm/devices/bytewise.h"
 
 #define NO_REQUEST 8u
@@ -21,22 +22,24 @@ static uint8_t requests(const struct vpic_chip *c)
 	return (uint8_t)((c->edges & ~c->elcr) | (c->lines & c->elcr));
 }
 
-/* The set bit with the highest priority, or NO_REQUEST. Priority falls from the level above `lowest` upwards, around. */
-static unsigned highest(const struct vpic_chip *c, uint8_t bits)
+/* 0 is the highest priority, 8 that of no bit at all. Priority falls from the level above `lowest` upwards, around: turned by
+ * that much, it falls from bit 0 on. */
+static unsigned rank(const struct vpic_chip *c, uint8_t bits)
 {
-	for (unsigned i = 1; i <= 8; i++) {
-		unsigned level = (c->lowest + i) % 8;
+	unsigned turned = (bits | (unsigned)bits << 8) >> ((c->lowest + 1u) % 8);
 
-		if (bits & BIT32(level))
-			return level;
-	}
-	return NO_REQUEST;
+	return bits == 0 ? 8 : bits_ffs(turned);
 }
 
-/* 0 is the highest priority; NO_REQUEST sorts behind all. */
-static unsigned rank(const struct vpic_chip *c, unsigned level)
+static unsigned level_of(const struct vpic_chip *c, unsigned rank_below_8)
 {
-	return level == NO_REQUEST ? 8 : (level + 7 - c->lowest) % 8;
+	return (c->lowest + 1 + rank_below_8) % 8;
+}
+
+/* The set bit with the highest priority, or NO_REQUEST. */
+static unsigned highest(const struct vpic_chip *c, uint8_t bits)
+{
+	return bits == 0 ? NO_REQUEST : level_of(c, rank(c, bits));
 }
 
 /* In-service levels that hold back others. */
@@ -54,12 +57,12 @@ static uint8_t blocking(const struct vpic_chip *c, bool is_master)
 /* The level this chip asks the processor for, or NO_REQUEST. */
 static unsigned wanted(const struct vpic_chip *c, bool is_master)
 {
-	unsigned level;
+	unsigned best;
 
 	if (c->await != VPIC_READY)
 		return NO_REQUEST;
-	level = highest(c, requests(c) & (uint8_t)~c->imr);
-	return rank(c, level) < rank(c, highest(c, blocking(c, is_master))) ? level : NO_REQUEST;
+	best = rank(c, requests(c) & (uint8_t)~c->imr);
+	return best < rank(c, blocking(c, is_master)) ? level_of(c, best) : NO_REQUEST;
 }
 
 static void update(struct vpic *p)

@@ -14,8 +14,9 @@ static void answer(struct vcpu *v, const uint32_t out[4])
 	v->gpr[GPR_RDX] = out[CPUID_EDX];
 }
 
-/* APIC ID, OSXSAVE, the size of the XSAVE area: looked up only for the leaves that show them. */
-static void answer_dynamic(struct vcpu *v, const struct cpuid_entry *entry, uint32_t subleaf)
+/* APIC ID, OSXSAVE, the size of the XSAVE area: looked up only for the leaves that show them. Not inlined: what it needs
+ * of the stack is not to be paid for by the others. */
+__attribute__((noinline)) static void answer_dynamic(struct vcpu *v, const struct cpuid_entry *entry, uint32_t subleaf)
 {
 	struct cpuid_inputs in = {
 		.apic_id = vlapic_id(v->lapic),

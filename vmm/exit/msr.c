@@ -1,6 +1,7 @@
 /* RDMSR and WRMSR: the table in vmm/core/msr_policy.c, and the two kinds of rows that need a device or the clock. */
 #include "vmm/exit/handlers.h"
 
+#include "kernel/lib/assert.h"
 #include "kernel/lib/errors.h"
 #include "vmm/core/msr_policy.h"
 #include "vmm/core/vcpu_hw.h"
@@ -45,21 +46,39 @@ static enum verdict result(struct vcpu *v, int err)
 	return VERDICT_RESUME;
 }
 
+static inline enum verdict give(struct vcpu *v, uint64_t value)
+{
+	v->gpr[GPR_RAX] = (uint32_t)value;
+	v->gpr[GPR_RDX] = value >> 32;
+	return VERDICT_SKIP;
+}
+
+/* The rows that lead to a device or the clock are the ones that a running kernel uses: those of the table come after. */
+static inline bool is_special(const struct msr_row *row)
+{
+	return row != NULL && row->action >= MSR_LAPIC;
+}
+
+static_assert(MSR_LAPIC > MSR_REGISTER && MSR_TIME_STAMP > MSR_REGISTER && MSR_TIME_ADJUST > MSR_REGISTER,
+	      "is_special()");
+
+__attribute__((noinline)) static enum verdict read_row(struct vcpu *v, const struct msr_row *row, uint32_t msr)
+{
+	uint64_t value = 0;
+	int err = is_special(row) ? read_special(v, row, msr, &value) : msr_policy_read(v, row, msr, &value);
+
+	return err == 0 ? give(v, value) : result(v, err);
+}
+
 enum verdict exit_rdmsr(struct vcpu *v, const struct vm_exit *e)
 {
 	uint32_t msr = (uint32_t)v->gpr[GPR_RCX];
 	const struct msr_row *row = msr_policy_find(msr);
-	uint64_t value = 0;
-	int err = msr_policy_read(v, row, msr, &value);
 
 	(void)e;
-	if (err == ERR_NOSUP)
-		err = read_special(v, row, msr, &value);
-	if (err == 0) {
-		v->gpr[GPR_RAX] = (uint32_t)value;
-		v->gpr[GPR_RDX] = value >> 32;
-	}
-	return result(v, err);
+	if (is_special(row) && row->action == MSR_TIME_ADJUST)
+		return give(v, v->tsc_adjust);
+	return read_row(v, row, msr);
 }
 
 enum verdict exit_wrmsr(struct vcpu *v, const struct vm_exit *e)
@@ -67,10 +86,7 @@ enum verdict exit_wrmsr(struct vcpu *v, const struct vm_exit *e)
 	uint32_t msr = (uint32_t)v->gpr[GPR_RCX];
 	uint64_t value = (v->gpr[GPR_RDX] << 32) | (uint32_t)v->gpr[GPR_RAX];
 	const struct msr_row *row = msr_policy_find(msr);
-	int err = msr_policy_write(v, row, msr, value);
 
 	(void)e;
-	if (err == ERR_NOSUP)
-		err = write_special(v, row, msr, value);
-	return result(v, err);
+	return result(v, is_special(row) ? write_special(v, row, msr, value) : msr_policy_write(v, row, msr, value));
 }

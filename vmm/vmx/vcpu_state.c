@@ -249,8 +249,13 @@ void vcpu_set_gpr(struct vcpu *v, unsigned gpr, uint64_t value)
 
 void vcpu_hw_set_tsc_offset(struct vcpu *v, int64_t offset)
 {
-	struct vmcs_window w = vmcs_open(v);
+	struct vmcs_window w;
 
+	if (likely(this_vmx_cpu()->current == v->hw)) {
+		vmwrite(VMCS_TSC_OFFSET, (uint64_t)offset);
+		return;
+	}
+	w = vmcs_open(v);
 	vmwrite(VMCS_TSC_OFFSET, (uint64_t)offset);
 	vmcs_close(&w);
 }
