@@ -1,4 +1,4 @@
-# AvatarVt-x: see README.md. Targets: all iso run check bench size fuzz debug deps clean.
+# AvatarVt-x: see README.md. Targets: all iso run check soak bench size fuzz debug deps clean.
 # Every file is found by its folder; objects go to build/.
 
 # DEBUG=1: with checks that cost time (AVATAR_DEBUG), in a folder of its own.
@@ -85,4 +85,4 @@ $(BUILD)/avatar.elf: $(OBJS) linker.ld boot/gen_symbols.py
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/host $(BUILD)/avatar.elf $(BUILD)/*.iso build-debug
 
-.PHONY: all iso run check bench fuzz debug deps clean
+.PHONY: all iso run check soak bench fuzz debug deps clean

@@ -28,9 +28,9 @@ WORKERS = 2
 FUZZ_RUNS = 200000
 FUZZ_SECONDS = 20
 # Wall seconds that a kind takes when nobody knows better, and those after which it is stuck.
-GUESS = {"check": 6, "unit": 1, "fuzz": 15, "boot": 45}
-LIMIT = {"check": 600, "unit": 300, "fuzz": 300, "boot": 900}
-ORDER = ["check", "unit", "fuzz", "boot"]
+GUESS = {"check": 6, "unit": 1, "fuzz": 15, "boot": 45, "soak": 300}
+LIMIT = {"check": 600, "unit": 300, "fuzz": 300, "boot": 900, "soak": 14400}
+ORDER = ["check", "unit", "fuzz", "boot", "soak"]
 
 
 class Test:
@@ -87,9 +87,9 @@ def fuzz_command(name):
             "-artifact_prefix=build/fuzz/%s-" % name, own] + ([seeds] if os.path.isdir(seeds) else [])
 
 
-def boot_tests():
-    """The ids as pytest collects them."""
-    done = subprocess.run([PYTHON, "-B", "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", "tests/boot"],
+def boot_tests(marks="not soak"):
+    """The ids as pytest collects them; those that take hours are for tests/soak.py."""
+    done = subprocess.run([PYTHON, "-B", "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", "-m", marks, "tests/boot"],
                           cwd=ROOT, capture_output=True, text=True)
     ids = [line for line in done.stdout.splitlines() if "::" in line]
     if done.returncode not in (0, 5):
@@ -98,23 +98,25 @@ def boot_tests():
     return ids
 
 
+def boot_test(kind, i):
+    return Test(kind, re.sub(r"^tests/boot/test_|\.py(?=::)", "", i).replace("::test_", "::"),
+                [PYTHON, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--tb=short", i])
+
+
 def collect():
     tests = [Test("check", n, [PYTHON, "-B", "tests/check/%s.py" % n]) for n in names("tests/check", r"(\w+)\.py")]
     tests += [Test("unit", n, ["build/host/unit/test_" + n]) for n in names("tests/unit", r"test_(\w+)\.c")]
     tests += [Test("fuzz", n, fuzz_command(n)) for n in names("tests/fuzz", r"fuzz_(\w+)\.c")]
-    for i in boot_tests():
-        tests.append(Test("boot", re.sub(r"^tests/boot/test_|\.py(?=::)", "", i).replace("::test_", "::"),
-                          [PYTHON, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--tb=short", i]))
-    return tests
+    return tests + [boot_test("boot", i) for i in boot_tests()]
 
 
 def build(tests):
     """Make what these tests need, and nothing else."""
     goals = []
     kinds = {t.kind for t in tests}
-    if kinds & {"check", "boot"}:
+    if kinds & {"check", "boot", "soak"}:
         goals.append("all")
-    if "boot" in kinds:
+    if kinds & {"boot", "soak"}:
         goals += ["guests", "guests-debian"]
     goals += [t.command[0] for t in tests if t.kind in ("unit", "fuzz")]
     print("building ...", flush=True)

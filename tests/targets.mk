@@ -9,6 +9,10 @@ deps:
 check: deps
 	@$(PYTHON) -B tests/check.py $(T)
 
+# Tests that take hours; make soak T="linux" as above. Figures go to build/soak.json.
+soak: deps
+	@$(PYTHON) -B tests/soak.py $(T)
+
 # The demo, or CONFIG=..., in an emulator; this terminal becomes its serial line.
 run: deps
 	@$(MAKE) --no-print-directory iso
@@ -31,4 +35,4 @@ fuzz: $(if $(T),$(T:%=$(BUILD)/fuzz/fuzz_%),$(FUZZ_BINS))
 size: $(BUILD)/avatar.elf
 	@$(PYTHON) -B tests/size.py
 
-.PHONY: deps check run debug fuzz size
+.PHONY: deps check soak run debug fuzz size

@@ -1,5 +1,6 @@
 """Fixtures of the boot tests: ISOs made on demand and kept by their contents, machines that are judged when they end."""
 import hashlib
+import json
 import os
 import re
 import sys
@@ -38,6 +39,7 @@ autostart = yes
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "soak: takes too long for make check; make soak runs it")
     os.chdir(ROOT)
     os.makedirs(ISO_CACHE, exist_ok=True)
     isos = sorted((f for f in os.scandir(ISO_CACHE) if f.name.endswith(".iso")), key=lambda f: f.stat().st_mtime)
@@ -151,6 +153,24 @@ def boot(request):
     complaints = booter.finish()
     if complaints:
         pytest.fail("the emulator complains:\n" + "\n".join(complaints[:20]), pytrace=False)
+
+
+@pytest.fixture
+def figure(request):
+    """figure(name, value): what the test has seen, for build/soak.json. The file's name is that of the log of tests/soak.py."""
+    name = re.sub(r"[^\w.-]+", "_", "%s::%s" % (request.node.path.stem[5:], request.node.name[5:]))
+    path = os.path.join(BUILD, "figures", name + ".json")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if os.path.exists(path):
+        os.unlink(path)
+    seen = {}
+
+    def note(what, value):
+        seen[what] = value
+        with open(path, "w") as f:
+            json.dump(seen, f, indent=1)
+
+    return note
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,0 +1,74 @@
+"""Very many VMs at once."""
+import json
+import re
+
+import pytest
+
+from conftest import LINUX_CONF
+from machine import plain
+
+
+def memory(m):
+    """`info memory`, exact."""
+    m.command("json on")
+    text = m.command("info memory")
+    m.command("json off")
+    return json.loads(text[text.index("{"):text.rindex("}") + 1])["memory"]
+
+
+def wait_all(m, state, count, timeout):
+    """`list` shows so many in this state."""
+    for _ in range(timeout):
+        text = m.command("list", 60)
+        if len(re.findall(r"^ *\d+  \S+ +%s " % state, text, re.M)) == count:
+            return
+        m.quiet(1)
+    m.fail("not %d are %s: %s" % (count, state, text))
+
+
+def test_200(boot, cpus=1, ticks=2):
+    """200 tiny guests live side by side, each with its timer, and each ends its work."""
+    m = boot("[vm g0]\nkernel = tick.elf\ncmdline = count=%d every=2 hz=20\nmemory = 2M\nautostart = yes\n" % ticks, mem=1024, cpus=cpus)
+    m.prompt(120)
+    for i in range(1, 200):
+        assert m.command("create g%d like=g0 autostart=yes" % i).startswith("g%d: " % i)
+    wait_all(m, "stopped", 200, 200)
+    for i in (0, 77, 199):
+        assert m.command('wait g%d "tick: done" 1' % i, 60).endswith("found\n")
+    assert len(re.findall(r"^g\d+ ", m.command("top 1", 60), re.M)) == 200
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("cpus", [1, 2, 4])
+def test_200_smp(boot, cpus):
+    test_200(boot, cpus, 20)
+
+
+LINUXES = 24
+LINUX_MEMORY = "80M"
+
+
+@pytest.mark.soak
+def test_linuxes(boot, figure):
+    """Two dozen Linuxes in a machine of 3 GiB with two CPUs: each answers at its console."""
+    one = LINUX_CONF.replace("console=ttyS0", "console=ttyS0 quiet").replace("256M", LINUX_MEMORY)
+    m = boot("\n".join(one.replace("linux]", "l%d]" % i) for i in range(LINUXES)), mem=3072, cpus=2)
+    m.prompt(120)
+    figure("memory of each", LINUX_MEMORY)
+    for i in range(LINUXES):
+        assert m.command('wait l%d "linux:~#" 3000' % i, 7200).endswith("found\n"), i
+    for i in range(LINUXES):
+        m.command('send l%d "free -m; echo A$((%d * 3))B"' % (i, i))
+    for i in range(LINUXES):
+        assert m.command("wait l%d A%dB 300" % (i, i * 3), 3600).endswith("found\n"), i
+    assert len(re.findall(r" running ", m.command("list"))) == LINUXES
+    m.console("l%d" % (LINUXES - 1))
+    text = plain(m.expect(r"Mem: [^\n]*\n", 60))
+    total, used = re.findall(r"Mem: +(\d+) +(\d+)", text)[-1]
+    figure("MiB that Linux sees, and uses", "%s, %s" % (total, used))
+    figure("free host memory", memory_after(m))
+
+
+def memory_after(m):
+    m.detach()
+    return memory(m)["free_bytes"]
