@@ -99,13 +99,15 @@ def bench_under(variant):
 
 # --- Linux ---
 
-def ramdisk():
-    path = os.path.join(WORK, "ramdisk")
-    with open(os.path.join(GUESTS, "bench_init"), "rb") as f:
+def ramdisk(program):
+    """With this program below build/guests as its /init, and next to nothing else."""
+    path = os.path.join(WORK, "ramdisk-" + os.path.basename(program))
+    with open(os.path.join(GUESTS, program), "rb") as f:
         init = f.read()
     archive = [mkinitramfs.record(1, "dev", 0o040755),
                mkinitramfs.record(2, "dev/console", 0o020600, device=(5, 1)),
                mkinitramfs.record(3, "init", 0o100755, init),
+               mkinitramfs.record(4, "tmp", 0o040777),
                mkinitramfs.record(0, "TRAILER!!!", 0)]
     with open(path, "wb") as f:
         f.write(b"".join(archive))
@@ -133,8 +135,8 @@ def linux_ticks(m):
     return stop - start
 
 
-def linux_files():
-    return {"vmlinuz": os.path.join(GUESTS, "debian", "vmlinuz"), "ramdisk": ramdisk()}
+def linux_files(program="bench_init"):
+    return {"vmlinuz": os.path.join(GUESTS, "debian", "vmlinuz"), "ramdisk": ramdisk(program)}
 
 
 def linux_native():
@@ -161,6 +163,30 @@ def linux_under(variant):
         m.command("json on")
         stats = json.loads(re.search(r"\{.*\}", m.command("stats linux"), re.S)[0])
         return linux_ticks(m), find_reasons(stats)
+
+
+# guests/work/ as /init: a fixed amount of system calls, page faults, pipes, forks and files, which says its own ticks.
+
+def work_ticks(m):
+    text = machine.plain(m.expect(r"work: (OK|FAIL)[^\n]*\n", 900, never="Kernel panic|crashed"))
+    match = re.search(r"work: OK sum=\w+ tsc=(\d+)", text)
+    return int(match[1]) if match else m.fail(text)
+
+
+def work_native():
+    disc = native_iso("work-native", linux_files("linux/work"), "linux /boot/vmlinuz %s\ninitrd /boot/ramdisk" % LINUX_CMDLINE)
+    with machine.Bochs(os.path.join(WORK, "work-native"), iso=disc, mem=512, ips=LINUX_IPS, ignore_bad_msrs=1) as m:
+        return work_ticks(m)
+
+
+def work_under():
+    conf = "[vm linux]\nkernel = vmlinuz\ninitrd = ramdisk\ncmdline = %s\nmemory = 512M\n" % LINUX_CMDLINE
+    disc = avatar_iso("work-all", conf, linux_files("linux/work"), "")
+    with machine.Bochs(os.path.join(WORK, "work-all"), iso=disc, mem=1024, ips=LINUX_IPS) as m:
+        m.prompt(60)
+        m.command("start linux", 60)
+        m.console("linux")
+        return work_ticks(m)
 
 
 def find_reasons(stats):
@@ -246,6 +272,9 @@ def measure(options):
         result["figures"]["linux_boot"] = ticks
         result["figures"]["linux_boot_ratio"] = ticks / result["native"]["linux_boot"]
         result["figures"]["linux_exits"] = sum(reasons.values())
+        result["native"]["linux_work"] = work_native()
+        result["figures"]["linux_work"] = work_under()
+        result["figures"]["linux_work_ratio"] = result["figures"]["linux_work"] / result["native"]["linux_work"]
         result["linux_exits"] = dict(sorted(reasons.items(), key=lambda r: -r[1]))
     return result
 

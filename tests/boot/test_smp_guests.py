@@ -41,14 +41,34 @@ def test_native_bochs(boot):
     assert "PASS self-ipi x2apic" in text and "PASS tsc xapic" in text
 
 
-@pytest.mark.parametrize("vcpus, cpus", [(4, 1)])
-def test_items(boot, vcpus, cpus):
-    conf = "[vm smp]\nkernel = smp.elf\ncmdline = cpus=%d\nmemory = 32M\ncpus = %d\n" % (vcpus, vcpus)
+def run_items(boot, vcpus, cpus, words=""):
+    conf = "[vm smp]\nkernel = smp.elf\ncmdline = cpus=%d %s\nmemory = 32M\ncpus = %d\n" % (vcpus, words, vcpus)
     m = boot(conf, cpus=cpus, mem=128)
     m.prompt()
     m.command("start smp")
     m.console("smp")
-    judge(plain(m.expect(r"smp: done[^\n]*\n", 300)))
+    text = plain(m.expect(r"smp: done[^\n]*\n", 1200))
+    judge(text)
+    return figures(text)
+
+
+@pytest.mark.parametrize("vcpus, cpus", [(4, 2)])
+def test_items(boot, vcpus, cpus):
+    run_items(boot, vcpus, cpus)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("vcpus, cpus", [(1, 1), (4, 1), (8, 1), (2, 2), (8, 2), (4, 4), (8, 4), (8, 8)])
+def test_items_all(boot, figure, vcpus, cpus):
+    for name, ticks in run_items(boot, vcpus, cpus).items():
+        figure(name, ticks)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("vcpus, cpus", [(2, 2), (4, 4)])
+def test_items_long(boot, vcpus, cpus):
+    """The same with many more rounds of each, every virtual CPU having one of its own."""
+    run_items(boot, vcpus, cpus, "rounds=5000")
 
 
 def native(*command):
@@ -78,7 +98,21 @@ def run_load(m, vcpus, seconds):
     return text
 
 
-@pytest.mark.parametrize("vcpus, cpus", [(2, 1)])
-def test_linux(boot, vcpus, cpus):
+def run_linux(boot, vcpus, cpus, seconds):
     m = boot(linux_conf(vcpus), {"initrd.img": LOAD_INITRD}, bootline='run="console linux"', cpus=cpus)
-    run_load(m, vcpus, 3)
+    return run_load(m, vcpus, seconds)
+
+
+@pytest.mark.parametrize("vcpus, cpus", [(4, 2)])
+def test_linux(boot, vcpus, cpus):
+    run_linux(boot, vcpus, cpus, 1)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("cpus", [1, 2, 4])
+@pytest.mark.parametrize("vcpus", [1, 2, 4, 8])
+def test_linux_all(boot, figure, vcpus, cpus):
+    """60 s of the guest's time."""
+    text = run_linux(boot, vcpus, cpus, 60)
+    figure("rounds", int(re.search(r"rounds=(\d+)", text).group(1)))
+    figure("work, M ticks", int(re.search(r"work: OK sum=\w+ tsc=(\d+)", text).group(1)) // 1000000)
