@@ -13,7 +13,7 @@ unsigned smp_count = 1;
 uint64_t smp_tsc_hz;
 /* The number that the next CPU takes that comes up. */
 volatile uint32_t smp_next = 1;
-uint8_t smp_stacks[SMP_MAX_CPUS][SMP_STACK_BYTES] ALIGNED(SMP_STACK_BYTES);
+uint8_t smp_stacks[SMP_MAX_CPUS][SMP_STACK_BYTES] ALIGNED(16);
 
 extern const char smp_trampoline[], smp_trampoline_gdt[], smp_trampoline_end[];
 

@@ -31,7 +31,7 @@ def test_200(boot, cpus=1, ticks=2):
     m = boot("[vm g0]\nkernel = tick.elf\ncmdline = count=%d every=2 hz=20\nmemory = 2M\nautostart = yes\n" % ticks, mem=1024, cpus=cpus)
     m.prompt(120)
     for i in range(1, 200):
-        assert m.command("create g%d like=g0 autostart=yes" % i).startswith("g%d: " % i)
+        assert m.command("create g%d like=g0 autostart=yes" % i).endswith("g%d: running\n" % i)
     wait_all(m, "stopped", 200, 200)
     for i in (0, 77, 199):
         assert m.command('wait g%d "tick: done" 1' % i, 60).endswith("found\n")
