@@ -136,6 +136,14 @@ class Booter:
         self.started.append((m, ()))
         return m
 
+    def run(self, conf, bootline="", words=()):
+        """What `make run` does once the ISO is there, on a terminal of its own."""
+        folder = self.folder()
+        iso = avatar_iso(folder, conf, {}, bootline, False)
+        m = machines.Terminal(folder, [sys.executable, "-B", "tests/run.py", iso] + list(words), cwd=ROOT)
+        self.started.append((m, ()))
+        return m
+
     def finish(self):
         complaints = []
         for m, allow in self.started:

@@ -8,11 +8,13 @@ its files in one folder: bochsrc, bochs.log, stdout.txt and serial.log (com1 as 
         print(m.command("list"))
 """
 import os
+import pty
 import re
 import select
 import signal
 import socket
 import subprocess
+import termios
 import time
 
 # Wall-clock limits are for a quiet machine of two cores; a slow one may stretch them all.
@@ -278,6 +280,62 @@ class Bochs(Machine):
         except OSError:
             pass
         return found
+
+
+class Pty:
+    """Our end of a pseudo terminal, as a socket."""
+
+    def __init__(self, fd):
+        self.fd = fd
+
+    def fileno(self):
+        return self.fd
+
+    def recv(self, size):
+        try:
+            return os.read(self.fd, size)
+        except OSError:  # EIO: the other end is closed
+            return b""
+
+    def send(self, data):
+        return os.write(self.fd, data)
+
+    def close(self):
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
+
+
+class Terminal(Machine):
+    """A program on a terminal, such as tests/run.py: what it shows is com 0, what is sent to it is typed."""
+
+    def __init__(self, folder, command, cwd=None):
+        super().__init__(folder, 0)
+        ours, self.terminal = pty.openpty()  # the other end stays open: its settings are asked for when the program is gone
+        self.settings_before = termios.tcgetattr(self.terminal)
+        self.unread, self.sockets = [b""], [Pty(ours)]
+        self.process = subprocess.Popen(command, stdin=self.terminal, stdout=self.terminal, stderr=self.terminal,
+                                        cwd=cwd or self.folder, start_new_session=True)
+
+    def settings(self):
+        return termios.tcgetattr(self.terminal)
+
+    def children_seconds(self):
+        """Processor time that the program's children have used so far."""
+        total = 0
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/stat" % pid) as f:
+                    fields = f.read().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if int(fields[1]) == self.process.pid:
+                total += int(fields[11]) + int(fields[12])
+        return total / os.sysconf("SC_CLK_TCK")
+
+    def close(self):
+        super().close()
+        os.close(self.terminal)
 
 
 class Qemu(Machine):
