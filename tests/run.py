@@ -172,12 +172,12 @@ def run(o):
         connection = listener.accept()[0]
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         left = talk(connection, process, sys.stdin.isatty())
-    finally:
         if not left:
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:
                 pass
+    finally:
         stop(process)
     say("\r\nrun: " + ("left by Ctrl-A x" if left else why_ended(process)))
     return 0

@@ -334,6 +334,12 @@ class Terminal(Machine):
         return total / os.sysconf("SC_CLK_TCK")
 
     def close(self):
+        if self.process.poll() is None:
+            self.process.terminate()  # it stops the emulator, and needs time for that
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                pass
         super().close()
         os.close(self.terminal)
 

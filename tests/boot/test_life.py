@@ -81,6 +81,37 @@ def test_console(boot):
     m.expect("sank 5000 bytes, sum %04x%04x" % (b, a), 60)
 
 
+def flooded(out):
+    """The pattern of echo.elf's flood and its sum, as received; the sum computed anew."""
+    data = re.search(rb"flood \d+\r?\n(.*)\nflooded (\d+) bytes, sum ([0-9a-f]{8})", out.replace(b"\r", b""), re.S)
+    a = b = 0
+    for c in data.group(1):
+        a = (a + c) % 65535
+        b = (b + a) % 65535
+    return len(data.group(1)), int(data.group(2)), "%04x%04x" % (b, a), data.group(3).decode()
+
+
+def test_scrollback(boot):
+    """What a guest prints while nobody looks is kept up to 64 KiB, and then the last of it."""
+    m = boot(vm("a", "echo", autostart="yes"), mem=128)
+    m.prompt()
+    m.command('wait a "echo: ready" 10')
+    for count in (65000, 100000):
+        m.command('send a "flood %d"' % count)
+        assert m.command('wait a "flooded %d bytes, sum" 120' % count, 120).endswith("found\n")
+        m.console("a")
+        out = m.expect(r"flooded %d bytes, sum \w+\r?\n" % count, 60)
+        m.detach()
+        if count == 65000:
+            assert flooded(out) == (65000, 65000) + flooded(out)[2:3] * 2
+        else:
+            assert b"flood 100000" not in out and 65000 < len(out.replace(b"\r", b"")) <= 65536
+            # 64 characters to a line's sign, moving on: nothing is missing between the oldest and the newest.
+            lines = out.replace(b"\r", b"").split(b"\n")[-3 if out.endswith(b"\n") else -2]
+            kept = [99999 - i for i in range(len(lines))][::-1]
+            assert lines == bytes(ord(".") if i % 64 == 63 else ord("0") + (i + i // 64) % 75 for i in kept)
+
+
 @pytest.mark.parametrize("by", ["kbd", "cf9", "port92"])
 def test_guest_resets(boot, by):
     """The guest's own ways to reset start it again, whatever `restart` says."""

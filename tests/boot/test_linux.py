@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import linux
-from conftest import GUESTS, LINUX_CONF, ROOT
+from conftest import GUESTS, KNOWN_FILES, LINUX_CONF, ROOT
 from machine import plain
 
 sys.path.insert(0, os.path.join(ROOT, "guests"))
@@ -44,13 +44,22 @@ def check_warnings(m, model):
     assert not new, "\n".join(["the guest's kernel says what it does not say bare:"] + new)
 
 
-@pytest.mark.parametrize("model, keys", [
-    ("corei5_arrandale_m520", {}),
-    ("corei7_skylake_x", {}),
-    ("tigerlake", {"cpuid": "-fsrm"}),
-])
-def test_shell(boot, model, keys):
-    m = boot(conf(**keys), bootline=CONSOLE, model=model)
+def kernel_without_64bit_entry():
+    """The kernel, denying its 64-bit entry (Linux boot protocol: XLF_KERNEL_64 in xloadflags): it is started by the other one."""
+    with open(KNOWN_FILES["vmlinuz"], "rb") as f:
+        kernel = bytearray(f.read())
+    assert kernel[0x236] & 1
+    kernel[0x236] &= ~1
+    return bytes(kernel)
+
+
+@pytest.mark.parametrize("model, keys, files", [
+    ("corei5_arrandale_m520", {}, lambda: {"vmlinuz": kernel_without_64bit_entry()}),
+    ("corei7_skylake_x", {}, dict),
+    ("tigerlake", {"cpuid": "-fsrm"}, dict),
+], ids=["corei5_arrandale_m520", "corei7_skylake_x", "tigerlake"])
+def test_shell(boot, model, keys, files):
+    m = boot(conf(**keys), files(), bootline=CONSOLE, model=model)
     text = linux.boot_to_shell(m)
     assert "Linux version 6." in text and "A guest of AvatarVt-x" in text
     assert "hypervisor" in linux.run(m, "grep -m1 -ow hypervisor /proc/cpuinfo")
