@@ -87,7 +87,7 @@ def avatar_iso(folder, conf, files, bootline, uefi, extra_modules=()):
         modules.append((place, name))
     lines = mkiso.boot_commands(bootline, modules)
     if uefi:
-        lines = ["terminal_output console"] + lines
+        lines = ["insmod all_video", "terminal_output console"] + lines
     return make_iso(sources, "\n".join(["set timeout=0"] + lines + ["boot", ""]), not uefi)
 
 
