@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The papers say what the code says: README has every key of avatar.conf, every word of the boot line, every selftest and every
 make target, docs/monitor.md every command, and each link leads to a file. The licence is the MIT one."""
+import glob
 import os
 import re
 import sys
@@ -13,11 +14,13 @@ def read(path):
         return f.read()
 
 
-def table(path, name):
-    """The first words of the rows of a table in C, or the words of a list."""
-    body = re.search(r"\b%s\[\] = \{(.*?)\};" % name, read(path), re.S).group(1)
-    rows = re.findall(r'\{\s*"([\w-]+)"', body)
-    return rows or re.findall(r'"([\w-]+)"', body)
+def table(pattern, name):
+    """The first words of the rows of each table of that name in C, or the words of a list."""
+    words = []
+    for path in sorted(glob.glob(os.path.join(ROOT, pattern))):
+        for body in re.findall(r"\b%s\[\] = \{(.*?)\};" % name, read(path), re.S):
+            words += re.findall(r'\{\s*"([\w-]+)"', body) or re.findall(r'"([\w-]+)"', body)
+    return words
 
 
 def missing(words, text, where, pattern=r"`%s`"):
@@ -39,7 +42,7 @@ def main():
     found += missing(table("vmm/core/conf.c", "keys"), readme, "README's avatar.conf", r"(?m)^\| `%s` \|")
     boot_words = table("kernel/main.c", "words") + table("vmm/vmx/vmx_options.c", "vmx_option_words")
     found += missing(boot_words, readme, "README's boot line", r"`%s[=`]")
-    found += missing(table("kernel/main_selftest.c", "tests") + table("kernel/main_selftest.c", "machine_tests"), readme, "README's selftest=")
+    found += missing(table("kernel/main_selftest*.c", "tests"), readme, "README's selftest=")
     found += missing(table("vmm/monitor/commands.c", "monitor_commands"), read("docs/monitor.md"), "docs/monitor.md", r"(?m)^(?:###.*\b|`)%s\b")
     targets = [t for line in re.findall(r"^\.PHONY:(.*)$", read("Makefile") + read("tests/targets.mk") + read("boot/iso.mk"), re.M)
                for t in line.split() if t != "all"]
