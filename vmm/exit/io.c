@@ -17,48 +17,48 @@ static inline void in_to_rax(struct vcpu *v, unsigned size, uint64_t value)
 		*rax = (uint32_t)value;
 }
 
-/* Not wholly one device's. */
-__attribute__((noinline)) static uint64_t read_split(struct bus *ports, const struct vm_exit *e)
-{
-	uint64_t value;
-
-	bus_read(ports, e->io.port, e->io.size, &value);
-	return value;
-}
-
 /* A device may have asked for something that ends this run: power-off, reset, debug exit. */
 static enum verdict io_verdict(const struct vm *vm)
 {
 	return likely(vm->request == VM_REQUEST_NONE) ? VERDICT_SKIP : VERDICT_STOP;
 }
 
+/* The guess was wrong, or the access is not wholly one device's. The VM's lock is held, and given back here. */
+__attribute__((noinline)) static enum verdict io_looked_up(struct vcpu *v, const struct vm_exit *e)
+{
+	struct vm *vm = v->vm;
+	uint64_t value;
+
+	if (e->io.in) {
+		bus_read(&vm->ports, e->io.port, e->io.size, &value);
+		in_to_rax(v, e->io.size, value);
+	} else {
+		bus_write(&vm->ports, e->io.port, e->io.size, v->gpr[GPR_RAX]);
+	}
+	vm_unlock(vm);
+	return io_verdict(vm);
+}
+
 /* A part may raise lines, move ranges and alarms, and write to the console: all of that is under the VM's lock. */
 enum verdict exit_io(struct vcpu *v, const struct vm_exit *e)
 {
 	static const uint32_t low[] = {[1] = 0xff, [2] = 0xffff, [4] = 0xffffffff};
+	const unsigned size = e->io.size, port = e->io.port;
 	struct vm *vm = v->vm;
-	unsigned size = e->io.size, port = e->io.port;
 	struct bus_range *r;
 
 	if (unlikely(e->io.string))
 		return exit_io_string(v, e);
 	vm_lock(vm);
-	r = bus_range_for(&vm->ports, port, size);
+	r = *bus_guess_at(&vm->ports, port);
+	if (unlikely(!bus_range_takes(r, port, size)))
+		return io_looked_up(v, e);
 	if (e->io.in) {
-		uint64_t value;
-
-		if (likely(r != NULL)) {
-			r->reads++;
-			value = r->ops->read(r->ctx, port - r->base, size);
-		} else {
-			value = read_split(&vm->ports, e);
-		}
-		in_to_rax(v, size, value);
-	} else if (likely(r != NULL)) {
+		r->reads++;
+		in_to_rax(v, size, r->ops->read(r->ctx, port - r->base, size));
+	} else {
 		r->writes++;
 		r->ops->write(r->ctx, port - r->base, size, v->gpr[GPR_RAX] & low[size]);
-	} else {
-		bus_write(&vm->ports, port, size, v->gpr[GPR_RAX]);
 	}
 	vm_unlock(vm);
 	return io_verdict(vm);

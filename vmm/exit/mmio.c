@@ -284,28 +284,27 @@ static bool move_apic(struct vcpu *v, const struct mmio_move *m, uint32_t offset
 	return true;
 }
 
-/* RAM never lies where a device is registered. False: this address is no device's. */
-static bool move_device(struct vcpu *v, const struct mmio_move *m, uint64_t gpa)
+/* RAM never lies where a device is registered. False: the guess of the device is wrong; the long way finds the right one. */
+static inline bool move_device(struct vcpu *v, const struct mmio_move *m, uint64_t gpa)
 {
 	struct vm *vm = v->vm;
 	struct bus_range *r;
-	uint64_t value = 0;
+	bool taken;
 
 	vm_lock(vm);
-	r = bus_range_for(&vm->mmio, gpa, m->bytes);
-	if (likely(r != NULL)) {
+	r = *bus_guess_at(&vm->mmio, gpa);
+	taken = bus_range_takes(r, gpa, m->bytes);
+	if (likely(taken)) {
 		if (m->store) {
 			r->writes++;
 			r->ops->write(r->ctx, gpa - r->base, m->bytes, stored_value(v, m));
 		} else {
 			r->reads++;
-			value = r->ops->read(r->ctx, gpa - r->base, m->bytes);
+			load_register(v, m, r->ops->read(r->ctx, gpa - r->base, m->bytes) & m->value_mask);
 		}
 	}
 	vm_unlock(vm);
-	if (likely(r != NULL) && !m->store)
-		load_register(v, m, value & m->value_mask);
-	return r != NULL;
+	return taken;
 }
 
 /* A move that is known from last time. */
