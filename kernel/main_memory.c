@@ -5,6 +5,7 @@
 #include "arch/x86/paging.h"
 #include "arch/x86/spinlock.h"
 #include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
 
@@ -85,6 +86,18 @@ static void switch_tables(struct machine *m, const struct page_source *pages)
 	page_alloc_extend(&m->pages, DIRECT_MAP_BYTES);
 }
 
+/* scrub=boot: what memory held before counts as somebody's. */
+static enum page_past fresh_memory(const struct bootline *bl)
+{
+	const char *scrub = bootline_value(bl, "scrub");
+
+	if (scrub == NULL)
+		return PAGE_CLEAN;
+	if (!str_eq(scrub, "boot"))
+		log_error("boot line: scrub=%s is not boot", scrub);
+	return PAGE_DIRTY;
+}
+
 void boot_memory(struct machine *m)
 {
 	static struct page_source source; /* paging and the heap go on using it */
@@ -97,6 +110,7 @@ void boot_memory(struct machine *m)
 	char size[FMT_QUANTITY_BYTES];
 	int err;
 
+	config.fresh = fresh_memory(&m->bootline);
 	err = memmap_build(&m->memmap, m->loader.regions, m->loader.region_count, reserved,
 			   reserved_ranges(m, reserved), phys_bits());
 	if (err != 0)

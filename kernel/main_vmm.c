@@ -44,6 +44,11 @@ static uint64_t free_bytes(void)
 	return page_alloc_free_bytes(&the_machine->pages);
 }
 
+static bool scrub_step(void)
+{
+	return page_scrub_step(&the_machine->pages);
+}
+
 /* selftest=doctor: what the checker of VM entries says, against what the processor does. */
 static void examine_doctor(const struct machine *m)
 {
@@ -72,6 +77,7 @@ void boot_vmx(struct machine *m)
 	m->host.pages = page_alloc_source(&m->pages);
 	m->host.heap = &m->heap;
 	m->host.free_bytes = free_bytes;
+	m->host.idle_work = scrub_step;
 	if (m->preflight.missing != 0)
 		return;
 	read_mtrrs(&m->host.mtrr, cpu_snapshot_phys_bits(&m->vmx.cpu));

@@ -2,10 +2,14 @@
  * its buddy is the neighbour it makes a block of order n + 1 with. One state byte a page is all it keeps outside of the
  * free memory; the lists of free blocks run through the blocks themselves. Pure: it sees physical memory through hva_base.
  *
- *	state byte	00..12	first page of a free block of this order
+ *	state byte	00..12	first page of a free block of this order, clean
+ *			40..52	first page of a free block of this order, used before
  *			80..92	first page of a block in use
  *			fe	inside of a block
  *			ff	not ours: a hole, reserved, not added yet
+ *
+ * Clean and used blocks do not merge, so that what is clean stays so. What that keeps apart comes together when
+ * page_scrub_step() has gone over it; an allocation that finds no block big enough scrubs until it does.
  */
 #include "kernel/page_alloc.h"
 #include "kernel/lib/assert.h"
@@ -14,7 +18,7 @@
 #include "kernel/lib/range.h"
 #include "kernel/lib/string.h"
 
-enum { STATE_USED = 0x80, STATE_INSIDE = 0xfe, STATE_ABSENT = 0xff, JUNK_FREED = 0xdb };
+enum { STATE_DIRTY = 0x40, STATE_USED = 0x80, STATE_INSIDE = 0xfe, STATE_ABSENT = 0xff, JUNK_FREED = 0xdb };
 
 /* A hole up to this long is carried along as absent pages; a longer one ends the span. 64 MiB: 16 KiB of state. */
 enum { SPAN_GAP_PAGES = 16384 };
@@ -52,64 +56,64 @@ static struct free_block *block_of(const struct page_alloc *pa, uint64_t page)
 	return page_hva(pa, page << PAGE_SHIFT);
 }
 
-static void link_block(struct page_alloc *pa, uint64_t page, unsigned order)
+static void link_block(struct page_alloc *pa, uint64_t page, unsigned order, enum page_past past)
 {
 	struct free_block *b = block_of(pa, page);
 
 	b->magic = FREE_MAGIC;
-	*state_of(pa, page) = (uint8_t)order;
-	list_add_front(&pa->free[zone_of(page)][order], &b->link);
+	*state_of(pa, page) = (uint8_t)(past == PAGE_DIRTY ? STATE_DIRTY | order : order);
+	list_add_front(&pa->free[zone_of(page)][past][order], &b->link);
 }
 
-/* The links lie in memory that anybody could have scribbled on: find out before following them. */
+/* The links lie in memory that anybody could have scribbled on: find out before following them. No trace of them is left. */
 static void unlink_block(struct free_block *b)
 {
 	assert(b->magic == FREE_MAGIC); /* else: written to after it was freed */
 	assert(b->link.next->prev == &b->link && b->link.prev->next == &b->link);
 	list_remove(&b->link);
-	b->magic = 0;
+	memset(b, 0, sizeof(*b));
 }
 
 /* Put a block into the free list of its order, joined with its free buddies as far up as it goes. */
-static void put_block(struct page_alloc *pa, uint64_t page, unsigned order)
+static void put_block(struct page_alloc *pa, uint64_t page, unsigned order, enum page_past past)
 {
 	enum page_zone zone = zone_of(page);
 
-	pa->free_pages += 1ull << order;
+	pa->free_pages[past] += 1ull << order;
 	for (; order + 1 < PAGE_ORDERS; order++) {
 		uint64_t buddy = page ^ 1ull << order;
 		uint8_t *state = state_of(pa, buddy);
 
-		if (!state || *state != order || zone_of(buddy) != zone)
+		if (!state || *state != (past == PAGE_DIRTY ? STATE_DIRTY | order : order) || zone_of(buddy) != zone)
 			break;
 		unlink_block(block_of(pa, buddy));
 		*state = STATE_INSIDE;
 		*state_of(pa, page) = STATE_INSIDE;
 		page &= ~(1ull << order);
 	}
-	link_block(pa, page, order);
+	link_block(pa, page, order, past);
 }
 
 /* Take a block of the order out of this zone, splitting a bigger one where needed. */
-static uint64_t take_block(struct page_alloc *pa, enum page_zone zone, unsigned order)
+static uint64_t take_block(struct page_alloc *pa, enum page_zone zone, unsigned order, enum page_past past)
 {
 	unsigned have = order;
 	struct free_block *b;
 	uint64_t page;
 
-	while (have < PAGE_ORDERS && list_empty(&pa->free[zone][have]))
+	while (have < PAGE_ORDERS && list_empty(&pa->free[zone][past][have]))
 		have++;
 	if (have == PAGE_ORDERS)
 		return PAGE_NONE;
-	b = container_of(list_first(&pa->free[zone][have]), struct free_block, link);
+	b = container_of(list_first(&pa->free[zone][past][have]), struct free_block, link);
 	page = page_hpa(pa, b) >> PAGE_SHIFT;
 	unlink_block(b);
 	while (have > order) {
 		have--;
-		link_block(pa, page + (1ull << have), have);
+		link_block(pa, page + (1ull << have), have, past);
 	}
 	*state_of(pa, page) = (uint8_t)(STATE_USED | order);
-	pa->free_pages -= 1ull << order;
+	pa->free_pages[past] -= 1ull << order;
 	return page << PAGE_SHIFT;
 }
 
@@ -127,7 +131,7 @@ static void add_pages(struct page_alloc *pa, uint64_t page, uint64_t end)
 			order = PAGE_ORDERS - 1;
 		while (zone_of(page) != zone_of(page + (1ull << order) - 1)) /* [0, 2 MiB) and the like */
 			order--;
-		put_block(pa, page, order);
+		put_block(pa, page, order, pa->cfg.fresh);
 		page += 1ull << order;
 	}
 }
@@ -226,8 +230,10 @@ int page_alloc_init(struct page_alloc *pa, const struct page_alloc_config *cfg)
 	memset(pa, 0, sizeof(*pa));
 	pa->cfg = *cfg;
 	for (unsigned zone = 0; zone < PAGE_ZONES; zone++)
-		for (unsigned order = 0; order < PAGE_ORDERS; order++)
-			list_init(&pa->free[zone][order]);
+		for (unsigned order = 0; order < PAGE_ORDERS; order++) {
+			list_init(&pa->free[zone][PAGE_CLEAN][order]);
+			list_init(&pa->free[zone][PAGE_DIRTY][order]);
+		}
 	pa->meta_bytes = ALIGN_UP(make_spans(pa), PAGE_SIZE);
 	pa->meta_base = place_meta(cfg, pa->meta_bytes);
 	if (pa->meta_bytes == 0 || pa->meta_base == PAGE_NONE)
@@ -251,19 +257,35 @@ void page_alloc_extend(struct page_alloc *pa, uint64_t reach)
 	pa->cfg.reach = reach;
 }
 
-/* Take a block of 2^order pages, in zone `highest` or below; the low zone serves only those who name it.
- * Returns its physical address, aligned to its size, contents undefined; PAGE_NONE when there is none.
- * Context: any; takes the lock. */
-uint64_t page_alloc_zone(struct page_alloc *pa, unsigned order, enum page_zone highest)
+/* Take a block in the zones from highest down to lowest, in each zone rather with the first past than with the second. */
+static uint64_t take_from(struct page_alloc *pa, unsigned order, enum page_zone highest, enum page_past first,
+			  enum page_past second)
 {
 	unsigned lowest = highest == PAGE_ZONE_LOW ? PAGE_ZONE_LOW : PAGE_ZONE_DMA32;
 	uint64_t hpa = PAGE_NONE;
 
 	assert(order < PAGE_ORDERS && highest < PAGE_ZONES);
 	alloc_lock_acquire(&pa->cfg.lock);
-	for (unsigned zone = highest + 1u; zone-- > lowest && hpa == PAGE_NONE;)
-		hpa = take_block(pa, (enum page_zone)zone, order);
+	for (unsigned zone = highest + 1u; zone-- > lowest && hpa == PAGE_NONE;) {
+		hpa = take_block(pa, (enum page_zone)zone, order, first);
+		if (hpa == PAGE_NONE)
+			hpa = take_block(pa, (enum page_zone)zone, order, second);
+	}
 	alloc_lock_release(&pa->cfg.lock);
+	return hpa;
+}
+
+/* Take a block of 2^order pages, in zone `highest` or below; the low zone serves only those who name it. Memory that was
+ * used before comes first: clean memory is for guests.
+ * Returns its physical address, aligned to its size, contents undefined; PAGE_NONE when there is none.
+ * Context: any; takes the lock. */
+uint64_t page_alloc_zone(struct page_alloc *pa, unsigned order, enum page_zone highest)
+{
+	uint64_t hpa;
+
+	do
+		hpa = take_from(pa, order, highest, PAGE_DIRTY, PAGE_CLEAN);
+	while (hpa == PAGE_NONE && order > 0 && page_scrub_step(pa)); /* clean and used buddies come together */
 	return hpa;
 }
 
@@ -272,6 +294,58 @@ uint64_t page_alloc_zone(struct page_alloc *pa, unsigned order, enum page_zone h
 uint64_t page_alloc(struct page_alloc *pa, unsigned order)
 {
 	return page_alloc_zone(pa, order, PAGE_ZONE_HIGH);
+}
+
+/* Take a block that holds nothing of anybody who had it before.
+ * scrub: when there is none, take a used one and zero it here, which takes as long as it takes.
+ * Returns as page_alloc(), PAGE_NONE also where only clean and used together would do: ask for less.
+ * Context: any; takes the lock, and zeroes without it. */
+uint64_t page_alloc_clean(struct page_alloc *pa, unsigned order, bool scrub)
+{
+	uint64_t hpa = take_from(pa, order, PAGE_ZONE_HIGH, PAGE_CLEAN, PAGE_CLEAN);
+
+	if (hpa != PAGE_NONE || !scrub)
+		return hpa;
+	hpa = take_from(pa, order, PAGE_ZONE_HIGH, PAGE_DIRTY, PAGE_DIRTY);
+	if (hpa != PAGE_NONE)
+		memset(page_hva(pa, hpa), 0, PAGE_SIZE << order);
+	return hpa;
+}
+
+/* A used block of at most PAGE_SCRUB_ORDER, out of the lists; *order becomes its order. The lock is held. */
+static uint64_t take_for_scrub(struct page_alloc *pa, unsigned *order)
+{
+	for (unsigned zone = PAGE_ZONES; zone-- > 0;) {
+		for (*order = PAGE_SCRUB_ORDER + 1; (*order)-- > 0;) {
+			uint64_t hpa = take_block(pa, (enum page_zone)zone, *order, PAGE_DIRTY);
+
+			if (hpa != PAGE_NONE)
+				return hpa;
+		}
+	}
+	return PAGE_NONE;
+}
+
+/* Make a piece of used memory clean.
+ * Returns whether there was any.  Context: any; takes the lock twice, and zeroes at most 64 KiB without it. */
+bool page_scrub_step(struct page_alloc *pa)
+{
+	unsigned order;
+	uint64_t hpa;
+
+	alloc_lock_acquire(&pa->cfg.lock);
+	hpa = take_for_scrub(pa, &order);
+	if (hpa != PAGE_NONE)
+		pa->scrubbing_pages += 1ull << order;
+	alloc_lock_release(&pa->cfg.lock);
+	if (hpa == PAGE_NONE)
+		return false;
+	memset(page_hva(pa, hpa), 0, PAGE_SIZE << order);
+	alloc_lock_acquire(&pa->cfg.lock);
+	pa->scrubbing_pages -= 1ull << order;
+	put_block(pa, hpa >> PAGE_SHIFT, order, PAGE_CLEAN);
+	alloc_lock_release(&pa->cfg.lock);
+	return true;
 }
 
 /* Give a block back, whole and with the order it was taken with; anything else is a bug of the caller, and asserted.
@@ -285,14 +359,20 @@ void page_free(struct page_alloc *pa, uint64_t hpa, unsigned order)
 	assert(*state == (STATE_USED | order)); /* else: freed twice, with another order, or never allocated */
 	if (pa->cfg.junk)
 		memset(page_hva(pa, hpa), JUNK_FREED, PAGE_SIZE << order);
-	put_block(pa, hpa >> PAGE_SHIFT, order);
+	put_block(pa, hpa >> PAGE_SHIFT, order, PAGE_DIRTY);
 	alloc_lock_release(&pa->cfg.lock);
 }
 
 /* Bytes free now, in all zones.  Context: any. */
 uint64_t page_alloc_free_bytes(const struct page_alloc *pa)
 {
-	return pa->free_pages << PAGE_SHIFT;
+	return (pa->free_pages[PAGE_CLEAN] + pa->free_pages[PAGE_DIRTY] + pa->scrubbing_pages) << PAGE_SHIFT;
+}
+
+/* Those of them that were used and not yet scrubbed.  Context: any. */
+uint64_t page_alloc_dirty_bytes(const struct page_alloc *pa)
+{
+	return (pa->free_pages[PAGE_DIRTY] + pa->scrubbing_pages) << PAGE_SHIFT;
 }
 
 /* Bytes that were ever added.  Context: any. */
@@ -306,8 +386,10 @@ uint64_t page_alloc_total_bytes(const struct page_alloc *pa)
 int page_alloc_largest_order(const struct page_alloc *pa)
 {
 	for (int order = PAGE_ORDERS - 1; order >= 0; order--)
-		if (!list_empty(&pa->free[PAGE_ZONE_DMA32][order]) || !list_empty(&pa->free[PAGE_ZONE_HIGH][order]))
-			return order;
+		for (unsigned zone = PAGE_ZONE_DMA32; zone < PAGE_ZONES; zone++)
+			if (!list_empty(&pa->free[zone][PAGE_CLEAN][order]) ||
+			    !list_empty(&pa->free[zone][PAGE_DIRTY][order]))
+				return order;
 	return -1;
 }
 
@@ -318,7 +400,8 @@ size_t page_alloc_count(const struct page_alloc *pa, unsigned order)
 
 	assert(order < PAGE_ORDERS);
 	for (unsigned zone = 0; zone < PAGE_ZONES; zone++)
-		LIST_FOR_EACH(link, &pa->free[zone][order])
+		for (unsigned past = 0; past < PAGE_PASTS; past++)
+			LIST_FOR_EACH(link, &pa->free[zone][past][order])
 	count++;
 	return count;
 }
@@ -336,6 +419,13 @@ unsigned page_order_for(uint64_t len)
 static void *source_alloc(void *ctx, unsigned order)
 {
 	uint64_t hpa = page_alloc(ctx, order);
+
+	return hpa == PAGE_NONE ? NULL : page_hva(ctx, hpa);
+}
+
+static void *source_alloc_clean(void *ctx, unsigned order, bool scrub)
+{
+	uint64_t hpa = page_alloc_clean(ctx, order, scrub);
 
 	return hpa == PAGE_NONE ? NULL : page_hva(ctx, hpa);
 }
@@ -361,6 +451,7 @@ struct page_source page_alloc_source(struct page_alloc *pa)
 {
 	return (struct page_source){
 		.alloc = source_alloc,
+		.alloc_clean = source_alloc_clean,
 		.free = source_free,
 		.hpa_of = source_hpa_of,
 		.hva_of = source_hva_of,

@@ -10,7 +10,8 @@ enum {
 	PAGE_ORDER_4K = 0,
 	PAGE_ORDER_2M = 9,
 	PAGE_ORDER_1G = 18,
-	PAGE_ORDERS = 19 /* 0..18 */
+	PAGE_ORDERS = 19,    /* 0..18 */
+	PAGE_SCRUB_ORDER = 4 /* page_scrub_step() zeroes 64 KiB */
 };
 
 /* "No such block": what an allocation that fails returns. */
@@ -23,6 +24,13 @@ enum page_zone {
 	PAGE_ZONE_DMA32, /* below 4 GiB */
 	PAGE_ZONE_HIGH,  /* above */
 	PAGE_ZONES
+};
+
+/* What a free block may hold. */
+enum page_past {
+	PAGE_CLEAN, /* nothing of anybody's: never used, or zeroed since */
+	PAGE_DIRTY, /* what its last owner left in it */
+	PAGE_PASTS
 };
 
 /* A stretch of memory with one state byte a page; holes of some size lie between spans and cost nothing. */
@@ -41,6 +49,7 @@ struct page_alloc_config {
 	uintptr_t hva_base;     /* this program sees physical address x at hva_base + x */
 	uint64_t reach;         /* how far up it can see now; page_alloc_extend() tells when that grows */
 	bool junk;              /* fill freed memory with 0xdb, so that a use after free shows */
+	enum page_past fresh;   /* what memory counts as that was never handed out */
 	struct alloc_lock lock; /* taken around each operation */
 };
 
@@ -48,10 +57,11 @@ struct page_alloc {
 	struct page_alloc_config cfg;
 	struct page_span spans[PAGE_MAX_SPANS];
 	size_t span_count;
-	struct list free[PAGE_ZONES][PAGE_ORDERS]; /* blocks, linked through their own first bytes */
-	uint64_t free_pages;
-	uint64_t total_pages; /* what was added, free or not; the state bytes' own pages are not in it */
-	uint64_t meta_base;   /* where the state bytes lie */
+	struct list free[PAGE_ZONES][PAGE_PASTS][PAGE_ORDERS]; /* blocks, linked through their own first bytes */
+	uint64_t free_pages[PAGE_PASTS];
+	uint64_t scrubbing_pages; /* out of the lists just now, by page_scrub_step() */
+	uint64_t total_pages;     /* what was added, free or not; the state bytes' own pages are not in it */
+	uint64_t meta_base;       /* where the state bytes lie */
 	uint64_t meta_bytes;
 };
 
@@ -62,6 +72,10 @@ void page_alloc_extend(struct page_alloc *pa, uint64_t reach);
 uint64_t page_alloc(struct page_alloc *pa, unsigned order);
 /* The same, in this zone or (but for PAGE_ZONE_LOW) a lower one. */
 uint64_t page_alloc_zone(struct page_alloc *pa, unsigned order, enum page_zone highest);
+/* A block with nothing in it of who had it before: for a guest. scrub: zero a used one here when no other is left. */
+uint64_t page_alloc_clean(struct page_alloc *pa, unsigned order, bool scrub);
+/* Any CPU with nothing to do: zero a bounded piece of what was used and freed. False: nothing is left to do. */
+bool page_scrub_step(struct page_alloc *pa);
 void page_free(struct page_alloc *pa, uint64_t hpa, unsigned order);
 
 static inline void *page_hva(const struct page_alloc *pa, uint64_t hpa)
@@ -75,6 +89,7 @@ static inline uint64_t page_hpa(const struct page_alloc *pa, const void *hva)
 }
 
 uint64_t page_alloc_free_bytes(const struct page_alloc *pa);
+uint64_t page_alloc_dirty_bytes(const struct page_alloc *pa);
 uint64_t page_alloc_total_bytes(const struct page_alloc *pa);
 /* The order of the biggest block page_alloc() could give now, or -1. */
 int page_alloc_largest_order(const struct page_alloc *pa);

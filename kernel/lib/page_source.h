@@ -12,4 +12,6 @@ struct page_source {
 	uint64_t (*hpa_of)(void *ctx, const void *hva);
 	void *(*hva_of)(void *ctx, uint64_t hpa);
 	void *ctx;
+	/* As alloc, but nothing of an owner before is in it. scrub: zero used pages for it when there are no clean ones. */
+	void *(*alloc_clean)(void *ctx, unsigned order, bool scrub);
 };

@@ -46,6 +46,23 @@ static void *fake_alloc(void *ctx, unsigned order)
 	return NULL;
 }
 
+static void *fake_alloc_clean(void *ctx, unsigned order, bool scrub)
+{
+	struct fake_pages *f = ctx;
+	bool clean = order <= f->max_clean_order && f->clean_left > 0;
+	void *p = clean || scrub ? fake_alloc(ctx, order) : NULL;
+
+	if (!p)
+		return NULL;
+	if (order <= 4)
+		memset(p, 0, PAGE_SIZE << order);
+	if (clean)
+		f->clean_left--;
+	else
+		f->scrubbed += (size_t)1 << order;
+	return p;
+}
+
 static void fake_free(void *ctx, void *page, unsigned order)
 {
 	struct fake_pages *f = ctx;
@@ -87,7 +104,7 @@ void fake_pages_init(struct fake_pages *f, size_t page_count, uint64_t hpa_base)
 	if (map == MAP_FAILED)
 		fail("no arena");
 	memset(f, 0, sizeof(*f));
-	f->source = (struct page_source){fake_alloc, fake_free, fake_hpa_of, fake_hva_of, f};
+	f->source = (struct page_source){fake_alloc, fake_free, fake_hpa_of, fake_hva_of, f, fake_alloc_clean};
 	f->memory = (uint8_t *)(((uintptr_t)map + align - 1) & ~(align - 1));
 	f->map = map;
 	f->map_bytes = bytes + align;
@@ -96,6 +113,8 @@ void fake_pages_init(struct fake_pages *f, size_t page_count, uint64_t hpa_base)
 	f->hpa_base = hpa_base;
 	f->fail_after = FAKE_PAGES_NEVER;
 	f->max_order = 18;
+	f->max_clean_order = 18;
+	f->clean_left = SIZE_MAX;
 }
 
 void fake_pages_destroy(struct fake_pages *f)

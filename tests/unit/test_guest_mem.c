@@ -191,6 +191,26 @@ static void test_too_much(void **state)
 	finish();
 }
 
+/* Clean memory comes first, in however small pieces; only where there is none is used memory scrubbed, and in large ones. */
+static void test_clean(void **state)
+{
+	static const struct guest_range range = {0, 16 * PAGE_SIZE};
+
+	(void)state;
+	start(64, 18);
+	pages.max_clean_order = 1;
+	assert_int_equal(guest_mem_create(&mem, &pages.source, &range, 1, GUEST_MEM_CLEAN), 0);
+	assert_int_equal(mem.block_count, 8);
+	assert_int_equal(pages.scrubbed, 0);
+	guest_mem_destroy(&mem);
+	pages.clean_left = 3;
+	pages.max_clean_order = 0;
+	assert_int_equal(guest_mem_create(&mem, &pages.source, &range, 1, GUEST_MEM_CLEAN), 0);
+	assert_int_equal(mem.block_count, 3 + 1 + 1 + 1); /* pages 0 1 2, then 3, 4 to 7, 8 to 15 */
+	assert_int_equal(pages.scrubbed, 13);
+	finish();
+}
+
 static struct mtrr_state mtrr_half(void)
 {
 	/* Default UC; the arena's first 3 MiB write-back, then 1 MiB write-through. */
@@ -261,6 +281,7 @@ int main(void)
 		cmocka_unit_test(test_small_blocks), cmocka_unit_test(test_ranges_that_are_not_ram),
 		cmocka_unit_test(test_bad_layouts),  cmocka_unit_test(test_every_allocation_fails),
 		cmocka_unit_test(test_too_much),     cmocka_unit_test(test_map_into),
+		cmocka_unit_test(test_clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,7 +156,8 @@ static int setup(void **state)
 		(struct preflight_item){.name = "VMX", .need = PREFLIGHT_REQUIRED, .found = true, .without = ""};
 	strcpy(cpu.brand, "A \"Brand\" of 1 GHz");
 	memmap.ram_bytes = 64 * MIB;
-	pages.free_pages = 4096;
+	pages.free_pages[PAGE_CLEAN] = 4096 - 16;
+	pages.free_pages[PAGE_DIRTY] = 16;
 	pages.total_pages = 8192;
 	uart.hw = &hw;
 	power_init(&power, &hw, NULL, NULL);
@@ -646,7 +647,8 @@ static void test_json(void **state)
 	json_has("info", "\"cpus_running\":2,\"cpus\":[{\"apic_id\":4,\"state\":\"runs\",\"index\":0,\"tsc_delta\":0},"
 			 "{\"apic_id\":6,\"state\":\"runs\",\"index\":1,\"tsc_delta\":-12},"
 			 "{\"apic_id\":7,\"state\":\"left out\",\"why\":\"it sulks\"}]");
-	json_has("info memory", "\"ram_bytes\":67108864,\"usable_bytes\":33554432,\"free_bytes\":16777216");
+	json_has("info memory",
+		 "\"ram_bytes\":67108864,\"usable_bytes\":33554432,\"free_bytes\":16777216,\"dirty_bytes\":65536");
 	json_has("info memory", "\"vms\":[{\"name\":\"a\",\"ram_bytes\":");
 	json_has("info images", "{\"name\":\"flat.bin\",\"bytes\":3}");
 	json_has("info preflight", "{\"name\":\"VMX\",\"need\":\"required\",\"found\":true");

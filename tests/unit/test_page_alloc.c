@@ -347,7 +347,105 @@ static void test_lock(void **state)
 	assert_int_equal(lock_depth, 0);
 }
 
-/* --- Random work against a model: one byte a page, owner number or 0. */
+static bool all_zero(uint64_t hpa, unsigned order)
+{
+	const uint8_t *p = arena + hpa;
+
+	return p[0] == 0 && memcmp(p, p + 1, (PAGE_SIZE << order) - 1) == 0;
+}
+
+static void forget_contents(uint64_t bytes)
+{
+	assert_int_equal(madvise(arena, bytes, MADV_DONTNEED), 0);
+}
+
+/* Clean memory is given out first to who asks for it, used memory to all others. */
+static void test_clean(void **state)
+{
+	static const struct phys_range ranges[] = {{MIB, 4 * MIB}};
+	uint64_t a, b;
+
+	(void)state;
+	forget_contents(8 * MIB);
+	init(ranges, 1);
+	assert_true(page_alloc_dirty_bytes(&pa) == 0);
+	assert_true(!page_scrub_step(&pa));
+	a = page_alloc_clean(&pa, 2, false);
+	assert_true(all_zero(a, 2));
+	memset(arena + a, 0x77, PAGE_SIZE << 2);
+	page_free(&pa, a, 2);
+	assert_true(page_alloc_dirty_bytes(&pa) == PAGE_SIZE << 2);
+	assert_true(page_alloc_free_bytes(&pa) == page_alloc_total_bytes(&pa));
+	b = page_alloc_clean(&pa, 2, true);
+	assert_true(b != a && all_zero(b, 2));
+	assert_true(page_alloc(&pa, 2) == a); /* contents undefined: what is used will do */
+	page_free(&pa, a, 2);
+	assert_true(page_scrub_step(&pa) && !page_scrub_step(&pa));
+	assert_true(page_alloc_dirty_bytes(&pa) == 0);
+}
+
+/* When only used memory is left, it is scrubbed on the way, and by who asks for that alone. */
+static void test_scrub_on_demand(void **state)
+{
+	static const struct phys_range ranges[] = {{MIB, 3 * MIB}};
+	uint64_t all[2];
+
+	(void)state;
+	forget_contents(8 * MIB);
+	init(ranges, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		all[i] = page_alloc(&pa, 8);
+		memset(arena + all[i], 0x77, MIB);
+	}
+	while (page_alloc(&pa, 0) != PAGE_NONE) {
+	}
+	page_free(&pa, all[0], 8);
+	assert_true(page_alloc_clean(&pa, 3, false) == PAGE_NONE);
+	all[0] = page_alloc_clean(&pa, 3, true);
+	assert_true(all[0] != PAGE_NONE && all_zero(all[0], 3));
+	assert_true(page_alloc_dirty_bytes(&pa) == MIB - (PAGE_SIZE << 3));
+}
+
+/* Buddies of which one is clean and one is not: together they are a block all the same. */
+static void test_mixed_buddies(void **state)
+{
+	static const struct phys_range ranges[] = {{2 * MIB, MIB}, {4 * MIB, 64 * KIB}};
+	uint64_t half, whole;
+
+	(void)state;
+	forget_contents(8 * MIB);
+	init(ranges, ARRAY_LEN(ranges));
+	assert_true(pa.meta_base == 4 * MIB);
+	half = page_alloc(&pa, 7);
+	page_free(&pa, half, 7);
+	assert_int_equal(page_alloc_largest_order(&pa), 7);
+	assert_true(page_alloc_clean(&pa, 8, true) == PAGE_NONE);
+	whole = page_alloc(&pa, 8);
+	assert_true(whole == 2 * MIB);
+}
+
+static void test_fresh_may_be_dirty(void **state)
+{
+	static const struct phys_range ranges[] = {{MIB, 4 * MIB}};
+	struct page_alloc_config cfg = config(ranges, 1);
+	unsigned steps = 0;
+
+	(void)state;
+	memset(arena + MIB, 0x55, 4 * MIB);
+	cfg.fresh = PAGE_DIRTY;
+	assert_int_equal(page_alloc_init(&pa, &cfg), 0);
+	assert_true(page_alloc_dirty_bytes(&pa) == page_alloc_total_bytes(&pa));
+	assert_true(page_alloc_clean(&pa, 0, false) == PAGE_NONE);
+	while (page_scrub_step(&pa)) {
+		assert_true(page_alloc_free_bytes(&pa) == page_alloc_total_bytes(&pa));
+		steps++;
+	}
+	assert_in_range(steps, 63, 70); /* 64 KiB each, and what the state bytes' place left over */
+	assert_true(page_alloc_dirty_bytes(&pa) == 0);
+	assert_true(all_zero(page_alloc_clean(&pa, 9, false), 9));
+}
+
+/* --- Random work against a model: one byte a page, owner number or 0. What a free page holds says whether it is clean. */
 
 enum { WORLD_PAGES = 5000, MAX_BLOCKS = 400 };
 
@@ -367,18 +465,25 @@ static void own(const struct block *b, uint8_t from, uint8_t to)
 	}
 }
 
-/* The bitmap of free pages says what buddy blocks there must be: the largest aligned free ones, in each zone. */
+/* In the middle of a page, where no link of a list goes. */
+static bool is_dirty(uint64_t page)
+{
+	return arena[page * PAGE_SIZE + PAGE_SIZE / 2] != 0;
+}
+
+/* The bitmap of free pages says what buddy blocks there must be: the largest aligned free ones of the same past, in each
+ * zone. */
 static bool model_has(uint64_t page, unsigned order)
 {
 	for (uint64_t i = 0; i < 1ull << order; i++)
-		if (page + i >= WORLD_PAGES || owner[page + i] != 1)
+		if (page + i >= WORLD_PAGES || owner[page + i] != 1 || is_dirty(page + i) != is_dirty(page))
 			return false;
 	return (page < 256) == (page + (1ull << order) - 1 < 256);
 }
 
 static void check_counts(void)
 {
-	size_t want[PAGE_ORDERS] = {0}, free_pages = 0;
+	size_t want[PAGE_ORDERS] = {0}, free_pages = 0, dirty_pages = 0;
 
 	for (uint64_t page = 0; page < WORLD_PAGES;) {
 		unsigned order = 0;
@@ -390,30 +495,49 @@ static void check_counts(void)
 		while (order + 1 < PAGE_ORDERS && page % (2ull << order) == 0 && model_has(page, order + 1))
 			order++;
 		want[order]++;
+		dirty_pages += is_dirty(page) ? 1ull << order : 0;
 		page += 1ull << order;
 		free_pages += 1ull << order;
 	}
 	for (unsigned order = 0; order < PAGE_ORDERS; order++)
 		assert_int_equal(page_alloc_count(&pa, order), want[order]);
 	assert_true(page_alloc_free_bytes(&pa) == free_pages * PAGE_SIZE);
+	assert_true(page_alloc_dirty_bytes(&pa) == dirty_pages * PAGE_SIZE);
+}
+
+static bool possible(unsigned order, bool low, bool clean)
+{
+	for (uint64_t page = 0; page < WORLD_PAGES; page += 1ull << order)
+		if ((page < 256) == low && model_has(page, order) && !(clean && is_dirty(page)))
+			return true;
+	return false;
 }
 
 static void take_random(struct block *blocks, size_t *count)
 {
 	struct block b = {.order = (unsigned)rand() % 9};
-	enum page_zone zone = rand() % 4 == 0 ? PAGE_ZONE_LOW : PAGE_ZONE_HIGH;
+	bool low = rand() % 4 == 0, clean = !low && rand() % 2, scrub = rand() % 2;
 	uint64_t hpa;
-	bool possible = false;
+	bool can;
 
 	if (rand() % 2)
 		b.order = 0;
-	hpa = page_alloc_zone(&pa, b.order, zone);
-	for (uint64_t page = 0; page < WORLD_PAGES; page += 1ull << b.order)
-		possible |= (page < 256) == (zone == PAGE_ZONE_LOW) && model_has(page, b.order);
-	assert_int_equal(hpa != PAGE_NONE, possible);
+	can = possible(b.order, low, clean && !scrub);
+	if (!can && !clean) { /* page_alloc() would scrub until clean and used together make a block */
+		while (page_scrub_step(&pa)) {
+		}
+		can = possible(b.order, low, false);
+	}
+	if (clean)
+		hpa = page_alloc_clean(&pa, b.order, scrub);
+	else
+		hpa = page_alloc_zone(&pa, b.order, low ? PAGE_ZONE_LOW : PAGE_ZONE_HIGH);
+	assert_int_equal(hpa != PAGE_NONE, can);
 	if (hpa == PAGE_NONE)
 		return;
 	assert_true(IS_ALIGNED(hpa, PAGE_SIZE << b.order));
+	assert_true(!clean || all_zero(hpa, b.order));
+	memset(arena + hpa, 0x77, PAGE_SIZE << b.order);
 	b.page = hpa >> PAGE_SHIFT;
 	own(&b, 1, 2);
 	blocks[(*count)++] = b;
@@ -430,6 +554,7 @@ static void test_random(void **state)
 		size_t count = 0;
 		uint64_t start;
 
+		forget_contents(WORLD_PAGES * PAGE_SIZE);
 		init(ranges, ARRAY_LEN(ranges));
 		start = page_alloc_free_bytes(&pa);
 		memset(owner, 0, sizeof(owner));
@@ -447,6 +572,8 @@ static void test_random(void **state)
 				page_free(&pa, blocks[i].page << PAGE_SHIFT, blocks[i].order);
 				blocks[i] = blocks[--count];
 			}
+			if (run % 2 && rand() % 3 == 0)
+				page_scrub_step(&pa);
 			if (step % 10 == 0)
 				check_counts();
 		}
@@ -456,6 +583,9 @@ static void test_random(void **state)
 		}
 		check_counts();
 		assert_true(page_alloc_free_bytes(&pa) == start);
+		while (page_scrub_step(&pa)) {
+		}
+		check_counts(); /* nothing dirty, and as few blocks as at the start */
 	}
 }
 
@@ -476,6 +606,10 @@ int main(void)
 		cmocka_unit_test(test_order_for),
 		cmocka_unit_test(test_source),
 		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_scrub_on_demand),
+		cmocka_unit_test(test_mixed_buddies),
+		cmocka_unit_test(test_fresh_may_be_dirty),
 		cmocka_unit_test(test_random),
 	};
 

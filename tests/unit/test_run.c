@@ -297,6 +297,29 @@ static void test_without_a_timer_the_cpus_own_is_armed(void **state)
 	assert_true(fx_idle_alarm == v->hw->last_deadline && fx_idle_alarm != 0);
 }
 
+static unsigned work_left;
+
+static bool idle_work(void)
+{
+	return work_left > 0 && work_left-- > 0;
+}
+
+/* One piece a turn, so that whoever wakes up meanwhile does not wait for all of it; then sleep. */
+static void test_an_idle_cpu_works(void **state)
+{
+	(void)state;
+	will_halt(v);
+	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	fx_host.idle_work = idle_work;
+	work_left = 2;
+	host_turn(&fx_host, FOREVER);
+	host_turn(&fx_host, FOREVER);
+	assert_int_equal(work_left, 0);
+	assert_int_equal(fx_idles, 0);
+	host_turn(&fx_host, FOREVER);
+	assert_int_equal(fx_idles, 1);
+}
+
 static void test_nobody_can_run_and_nothing_is_due(void **state)
 {
 	(void)state;
@@ -548,6 +571,7 @@ int main(void)
 		T(test_halted_wakes_by_an_alarm),
 		T(test_halted_with_interrupts_off_sleeps_on),
 		T(test_nobody_can_run_and_nothing_is_due),
+		T(test_an_idle_cpu_works),
 		T(test_without_a_timer_the_cpus_own_is_armed),
 		T(test_alarm_bounds_the_entry_and_fires),
 		T(test_alarm_not_a_tick_early),

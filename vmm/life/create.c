@@ -39,7 +39,7 @@ static int create_memory(struct vmm_host *host, struct vm *vm)
 	size_t count = platform_ram_ranges(vm->config.memory, ranges);
 	int err;
 
-	err = guest_mem_create(&vm->mem, &host->pages, ranges, count, GUEST_MEM_ZERO);
+	err = guest_mem_create(&vm->mem, &host->pages, ranges, count, GUEST_MEM_CLEAN);
 	if (err != 0)
 		return err;
 	err = slpt_init(&vm->slpt, &host->slpt_format, &host->pages);

@@ -20,7 +20,9 @@ struct vmm_host {
 	uint64_t tsc_hz;
 	uint64_t (*wall_seconds)(void); /* seconds since 1970, now */
 	uint64_t (*free_bytes)(void);   /* memory that can still be given away */
-	struct vm *vms[HOST_MAX_VMS];   /* in order of creation, no holes */
+	bool (*idle_work)(
+		void); /* a bounded piece of work for a CPU with nothing to do; false: there is none. Or NULL */
+	struct vm *vms[HOST_MAX_VMS]; /* in order of creation, no holes */
 	unsigned vm_count;
 	unsigned next_id;
 	unsigned next_turn; /* round robin */

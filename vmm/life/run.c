@@ -262,7 +262,7 @@ void host_turn(struct vmm_host *host, uint64_t step_deadline)
 	v = pick(host);
 	if (v != NULL)
 		run_slice(host, v, slice_end < step_deadline ? slice_end : step_deadline);
-	else if (wake > now)
+	else if (wake > now && !(host->idle_work != NULL && host->idle_work()))
 		idle_until(wake);
 	/* In Bochs a guest that was entered with IF = 0 does not leave for an interrupt, and on real hardware one may have come
 	 * since the exit: everything pending is handled here. */

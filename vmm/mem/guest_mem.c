@@ -64,9 +64,30 @@ static int table_grow(struct guest_mem *m)
 	return 0;
 }
 
-/* Adds one block at gpa, at most of *order; *order becomes what the source had. */
-static int add_block(struct guest_mem *m, uint64_t gpa, unsigned *order)
+/* What a create knows beside the memory itself. */
+struct taking {
+	enum guest_mem_init init;
+	bool scrub;     /* no clean block is left, not even a small one */
+	unsigned limit; /* the largest order worth asking for; falls when the source has run out of larger ones */
+};
+
+/* One block of at most *order; *order becomes what the source had. */
+static uint8_t *take_block(const struct page_source *pages, unsigned *order, const struct taking *t)
 {
+	for (;;) {
+		uint8_t *hva = t->init == GUEST_MEM_CLEAN ? pages->alloc_clean(pages->ctx, *order, t->scrub)
+							  : pages->alloc(pages->ctx, *order);
+
+		if (hva || *order == 0)
+			return hva;
+		(*order)--;
+	}
+}
+
+/* Adds one block at gpa, at most of *order; *order becomes what the source had. */
+static int add_block(struct guest_mem *m, uint64_t gpa, unsigned *order, struct taking *t)
+{
+	unsigned want = *order;
 	uint8_t *hva;
 
 	if (m->block_count == table_capacity(m->table_order)) {
@@ -74,32 +95,35 @@ static int add_block(struct guest_mem *m, uint64_t gpa, unsigned *order)
 		if (err)
 			return err;
 	}
-	while (!(hva = m->pages->alloc(m->pages->ctx, *order))) {
-		if (*order == 0)
-			return ERR_NOMEM;
-		(*order)--;
+	hva = take_block(m->pages, order, t);
+	if (!hva && t->init == GUEST_MEM_CLEAN && !t->scrub) {
+		t->scrub = true;
+		t->limit = BLOCK_ORDER_MAX;
+		*order = want;
+		hva = take_block(m->pages, order, t);
 	}
+	if (!hva)
+		return ERR_NOMEM;
 	m->blocks[m->block_count++] = (struct guest_block){.gpa = gpa, .len = order_bytes(*order), .hva = hva};
 	m->total_bytes += order_bytes(*order);
 	return 0;
 }
 
-/* limit: the largest order worth asking for; falls when the source has run out of larger ones. */
-static int add_range(struct guest_mem *m, const struct guest_range *range, unsigned *limit)
+static int add_range(struct guest_mem *m, const struct guest_range *range, struct taking *t)
 {
 	uint64_t gpa = range->gpa;
 	uint64_t len = range->len;
 
 	while (len > 0) {
 		unsigned want = order_at(gpa, len);
-		unsigned order = want < *limit ? want : *limit;
+		unsigned order = want < t->limit ? want : t->limit;
 		unsigned asked = order;
-		int err = add_block(m, gpa, &order);
+		int err = add_block(m, gpa, &order, t);
 
 		if (err)
 			return err;
 		if (order < asked)
-			*limit = order;
+			t->limit = order;
 		gpa += order_bytes(order);
 		len -= order_bytes(order);
 	}
@@ -108,12 +132,12 @@ static int add_range(struct guest_mem *m, const struct guest_range *range, unsig
 
 /* Takes RAM for a guest.
  * pages: must outlive m.  ranges: ascending, 4 KiB aligned, not empty, not overlapping; at least one.
- * init: whether the pages must be zeroed here.
+ * init: what the pages may hold that the source gives.
  * Returns 0; ERR_ALIGN, ERR_INVAL, ERR_RANGE, ERR_OVERLAP (the ranges); ERR_NOMEM: everything is given back. */
 int guest_mem_create(struct guest_mem *m, const struct page_source *pages, const struct guest_range *ranges,
 		     size_t range_count, enum guest_mem_init init)
 {
-	unsigned limit = BLOCK_ORDER_MAX;
+	struct taking t = {.init = init, .limit = BLOCK_ORDER_MAX};
 	int err = check_ranges(ranges, range_count);
 
 	*m = (struct guest_mem){.pages = pages};
@@ -123,7 +147,7 @@ int guest_mem_create(struct guest_mem *m, const struct page_source *pages, const
 	if (!m->blocks)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < range_count && !err; i++)
-		err = add_range(m, &ranges[i], &limit);
+		err = add_range(m, &ranges[i], &t);
 	if (err) {
 		guest_mem_destroy(m);
 		return err;

@@ -32,6 +32,7 @@ struct guest_mem {
 enum guest_mem_init {
 	GUEST_MEM_ZERO,         /* pages from the source hold anything: zero them */
 	GUEST_MEM_ALREADY_ZERO, /* the source hands out zeroed pages */
+	GUEST_MEM_CLEAN,        /* by alloc_clean: nothing of another guest's; clean blocks first, however small */
 };
 
 MUST_CHECK int guest_mem_create(struct guest_mem *m, const struct page_source *pages, const struct guest_range *ranges,

@@ -105,6 +105,7 @@ static void memory_json(struct monitor *m)
 	reply_number(r, "ram_bytes", k->memmap->ram_bytes);
 	reply_number(r, "usable_bytes", page_alloc_total_bytes(k->pages));
 	reply_number(r, "free_bytes", page_alloc_free_bytes(k->pages));
+	reply_number(r, "dirty_bytes", page_alloc_dirty_bytes(k->pages));
 	reply_number(r, "metadata_bytes", k->pages->meta_bytes);
 	reply_number(r, "heap_bytes", k->heap->bytes_used);
 	reply_number(r, "heap_objects", k->heap->objects);
@@ -142,6 +143,7 @@ static void info_memory(struct monitor *m)
 	memory_line(m, "RAM", k->memmap->ram_bytes, "");
 	memory_line(m, "usable", page_alloc_total_bytes(k->pages), " without the image and the boot modules");
 	memory_line(m, "free", page_alloc_free_bytes(k->pages), "");
+	memory_line(m, "to be scrubbed", page_alloc_dirty_bytes(k->pages), " of what is free");
 	memory_line(m, "page metadata", k->pages->meta_bytes, "");
 	fmt_snprintf(text, sizeof(text), " in %llu objects", (unsigned long long)k->heap->objects);
 	memory_line(m, "heap", k->heap->bytes_used, text);
