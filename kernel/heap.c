@@ -23,7 +23,7 @@ static_assert(sizeof(struct slab) == 64, "the header keeps the objects aligned")
 struct large {
 	struct list link;
 	void *base;
-	unsigned order;
+	uint64_t pages;
 };
 
 /* Multiples of 16; the big ones divide what the header leaves of a page (4032 bytes) with little rest. */
@@ -49,30 +49,24 @@ static uint8_t *slab_object(struct slab *s, size_t index)
 	return (uint8_t *)(s + 1) + index * class_sizes[s->bin];
 }
 
-/* Smallest order whose block holds size bytes; PAGE_SIZE << order does not overflow for what memory can hold. */
-static unsigned order_of(size_t size)
+static void *take_page(struct heap *h)
 {
-	return log2_ceil((size + PAGE_SIZE - 1) >> PAGE_SHIFT);
-}
-
-static void *take_pages(struct heap *h, unsigned order)
-{
-	void *p = h->pages.alloc(h->pages.ctx, order);
+	void *p = h->pages.alloc(h->pages.ctx, 0);
 
 	if (p)
-		h->pages_held += 1ull << order;
+		h->pages_held++;
 	return p;
 }
 
-static void give_pages(struct heap *h, void *p, unsigned order)
+static void give_page(struct heap *h, void *p)
 {
-	h->pages_held -= 1ull << order;
-	h->pages.free(h->pages.ctx, p, order);
+	h->pages_held--;
+	h->pages.free(h->pages.ctx, p, 0);
 }
 
 static struct slab *new_slab(struct heap *h, unsigned bin)
 {
-	struct slab *s = take_pages(h, 0);
+	struct slab *s = take_page(h);
 
 	if (!s)
 		return NULL;
@@ -144,7 +138,36 @@ static void small_free(struct heap *h, void *p)
 		return;
 	}
 	s->magic = 0;
-	give_pages(h, s, 0);
+	give_page(h, s);
+}
+
+/* Take that many pages: the smallest block that holds them, without its end when the source can take that back. */
+static void *take_large(struct heap *h, uint64_t *pages)
+{
+	unsigned order = log2_ceil(*pages);
+	void *p = h->pages.alloc(h->pages.ctx, order);
+
+	if (!p)
+		return NULL;
+	if (h->pages.trim)
+		h->pages.trim(h->pages.ctx, p, order, *pages);
+	else
+		*pages = 1ull << order;
+	h->pages_held += *pages;
+	return p;
+}
+
+/* A trimmed block is as many blocks as its length has bits, the largest first. */
+static void give_large(struct heap *h, uint8_t *p, uint64_t pages)
+{
+	h->pages_held -= pages;
+	while (pages > 0) {
+		unsigned order = log2_floor(pages);
+
+		h->pages.free(h->pages.ctx, p, order);
+		p += PAGE_SIZE << order;
+		pages -= 1ull << order;
+	}
 }
 
 /* The record of a large block comes from the heap too, but is not counted: it is not the caller's. */
@@ -172,15 +195,15 @@ static void *large_alloc(struct heap *h, size_t size)
 
 	if (!l)
 		return NULL;
-	l->order = order_of(size);
-	l->base = take_pages(h, l->order);
+	l->pages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	l->base = take_large(h, &l->pages);
 	if (!l->base) {
 		free_record(h, l);
 		return NULL;
 	}
-	memset(l->base, 0, PAGE_SIZE << l->order);
+	memset(l->base, 0, l->pages * PAGE_SIZE);
 	list_add_front(&h->large, &l->link);
-	h->bytes_used += PAGE_SIZE << l->order;
+	h->bytes_used += l->pages * PAGE_SIZE;
 	h->objects++;
 	return l->base;
 }
@@ -203,11 +226,11 @@ static void large_free(struct heap *h, void *p)
 
 	assert(l); /* else: not from this heap, or freed twice */
 	list_remove(&l->link);
-	h->bytes_used -= PAGE_SIZE << l->order;
+	h->bytes_used -= l->pages * PAGE_SIZE;
 	h->objects--;
 	if (h->junk)
-		memset(p, JUNK_FREED, PAGE_SIZE << l->order);
-	give_pages(h, p, l->order);
+		memset(p, JUNK_FREED, l->pages * PAGE_SIZE);
+	give_large(h, p, l->pages);
 	free_record(h, l);
 }
 
@@ -280,7 +303,7 @@ size_t heap_size_of(struct heap *h, const void *p)
 	if (IS_ALIGNED((uintptr_t)p, PAGE_SIZE)) {
 		l = large_of(h, p);
 		assert(l);
-		size = PAGE_SIZE << l->order;
+		size = l->pages * PAGE_SIZE;
 	} else {
 		size = class_sizes[slab_of(h, p)->bin];
 	}

@@ -165,6 +165,7 @@ _Noreturn void boot_run(struct machine *m)
 		.power = &m->power,
 		.cpus = &m->cpus,
 	};
+	m->monitor_machine.boot_ticks = rdtsc() - m->boot_tsc;
 	monitor_init(&m->monitor, &m->terminal, &m->host, &m->monitor_machine, script == NULL ? "" : script);
 	host_loop(&m->host, step, &m->monitor);
 }

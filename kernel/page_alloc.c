@@ -363,6 +363,28 @@ void page_free(struct page_alloc *pa, uint64_t hpa, unsigned order)
 	alloc_lock_release(&pa->cfg.lock);
 }
 
+/* Keep the first pages of a block and give back the rest.
+ * pages: 1 to the block's own number; kept as one block for each bit of it, the largest first.
+ * Context: any; takes the lock. */
+void page_trim(struct page_alloc *pa, uint64_t hpa, unsigned order, uint64_t pages)
+{
+	uint64_t page = hpa >> PAGE_SHIFT;
+	uint64_t end = page + (1ull << order);
+
+	assert(order < PAGE_ORDERS && pages > 0 && pages <= 1ull << order);
+	alloc_lock_acquire(&pa->cfg.lock);
+	assert(*state_of(pa, page) == (STATE_USED | order));
+	for (uint64_t left = pages; left > 0; left -= 1ull << order, page += 1ull << order) {
+		order = log2_floor(left);
+		*state_of(pa, page) = (uint8_t)(STATE_USED | order);
+	}
+	for (; page < end; page += 1ull << order) {
+		order = bits_ffs(page);
+		put_block(pa, page, order, PAGE_DIRTY);
+	}
+	alloc_lock_release(&pa->cfg.lock);
+}
+
 /* Bytes free now, in all zones.  Context: any. */
 uint64_t page_alloc_free_bytes(const struct page_alloc *pa)
 {
@@ -435,6 +457,11 @@ static void source_free(void *ctx, void *page, unsigned order)
 	page_free(ctx, page_hpa(ctx, page), order);
 }
 
+static void source_trim(void *ctx, void *page, unsigned order, uint64_t pages)
+{
+	page_trim(ctx, page_hpa(ctx, page), order, pages);
+}
+
 static uint64_t source_hpa_of(void *ctx, const void *hva)
 {
 	return page_hpa(ctx, hva);
@@ -452,6 +479,7 @@ struct page_source page_alloc_source(struct page_alloc *pa)
 	return (struct page_source){
 		.alloc = source_alloc,
 		.alloc_clean = source_alloc_clean,
+		.trim = source_trim,
 		.free = source_free,
 		.hpa_of = source_hpa_of,
 		.hva_of = source_hva_of,

@@ -76,6 +76,9 @@ uint64_t page_alloc_zone(struct page_alloc *pa, unsigned order, enum page_zone h
 uint64_t page_alloc_clean(struct page_alloc *pa, unsigned order, bool scrub);
 /* Any CPU with nothing to do: zero a bounded piece of what was used and freed. False: nothing is left to do. */
 bool page_scrub_step(struct page_alloc *pa);
+/* Give back all of a block but its first pages (not 0): they are one block for each bit of their number from now on, the
+ * largest first. */
+void page_trim(struct page_alloc *pa, uint64_t hpa, unsigned order, uint64_t pages);
 void page_free(struct page_alloc *pa, uint64_t hpa, unsigned order);
 
 static inline void *page_hva(const struct page_alloc *pa, uint64_t hpa)

@@ -14,4 +14,7 @@ struct page_source {
 	void *ctx;
 	/* As alloc, but nothing of an owner before is in it. scrub: zero used pages for it when there are no clean ones. */
 	void *(*alloc_clean)(void *ctx, unsigned order, bool scrub);
+	/* Give back all of a block but its first pages, which become one block for each bit of their number, the largest
+	 * first, and are freed like that. NULL where the source cannot. */
+	void (*trim)(void *ctx, void *page, unsigned order, uint64_t pages);
 };

@@ -189,6 +189,31 @@ def work_under():
         return work_ticks(m)
 
 
+def start_figures():
+    """From GRUB's jump until Linux could run, and the steps of a tiny guest's life, by the monitor's clock."""
+    conf = "[vm linux]\nkernel = vmlinuz\ninitrd = ramdisk\ncmdline = %s\nmemory = 512M\nautostart = yes\n" % LINUX_CMDLINE
+    files = {**linux_files(), "echo.elf": os.path.join(GUESTS, "echo.elf")}
+    with machine.Bochs(os.path.join(WORK, "start"), iso=avatar_iso("start", conf, files, ""), mem=1024, ips=LINUX_IPS) as m:
+        m.prompt(60)
+        m.command("json on")
+
+        def ask(command):
+            reply = json.loads(re.search(r"\{.*\}", m.command(command), re.S)[0])
+            if not reply["ok"]:
+                m.fail("%s: %s" % (command, reply["error"]))
+            return reply
+
+        def ticks(command):
+            ask(command)
+            return ask("info machine")["last_command_ticks"]
+
+        found = {"start_linux": ask("info machine")["boot_ticks"]}
+        for _ in range(2):  # the second time its memory has been used before
+            found["create_start_tiny"] = ticks("create tiny kernel=echo.elf memory=1M") + ticks("start tiny")
+            found["destroy_tiny"] = ticks("destroy tiny")
+        return found
+
+
 def find_reasons(stats):
     """The first "reasons" of a reply."""
     if isinstance(stats, dict):
@@ -266,6 +291,7 @@ def measure(options):
             result["figures"] = figures
     import where  # here, since it uses this file
     result["per_exit"] = where.measure()
+    result["figures"].update(start_figures())
     if options.linux:
         result["native"]["linux_boot"] = linux_native()
         ticks, reasons = linux_under("")

@@ -78,6 +78,24 @@ static void fake_free(void *ctx, void *page, unsigned order)
 		memset(page, 0x5a, count * PAGE_SIZE);
 }
 
+static void fake_trim(void *ctx, void *page, unsigned order, uint64_t pages)
+{
+	struct fake_pages *f = ctx;
+	size_t first = (size_t)((uint8_t *)page - f->memory) / PAGE_SIZE;
+	size_t end = first + ((size_t)1 << order);
+
+	if (f->used[first] != order + 1 || pages == 0 || pages > 1ull << order)
+		fail("trimmed what was not handed out");
+	f->pages_out -= (1ull << order) - pages;
+	for (unsigned bit = order + 1; bit-- > 0;) {
+		if (pages >> bit & 1) {
+			f->used[first] = (uint8_t)(bit + 1);
+			first += (size_t)1 << bit;
+		}
+	}
+	memset(&f->used[first], 0, end - first);
+}
+
 static uint64_t fake_hpa_of(void *ctx, const void *hva)
 {
 	struct fake_pages *f = ctx;
@@ -104,7 +122,8 @@ void fake_pages_init(struct fake_pages *f, size_t page_count, uint64_t hpa_base)
 	if (map == MAP_FAILED)
 		fail("no arena");
 	memset(f, 0, sizeof(*f));
-	f->source = (struct page_source){fake_alloc, fake_free, fake_hpa_of, fake_hva_of, f, fake_alloc_clean};
+	f->source =
+		(struct page_source){fake_alloc, fake_free, fake_hpa_of, fake_hva_of, f, fake_alloc_clean, fake_trim};
 	f->memory = (uint8_t *)(((uintptr_t)map + align - 1) & ~(align - 1));
 	f->map = map;
 	f->map_bytes = bytes + align;

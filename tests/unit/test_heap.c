@@ -1,6 +1,7 @@
 /* kernel/heap.c over a page source that counts, and can run dry. */
 #include "kernel/heap.h"
 #include "tests/fake/assert_expect.h"
+#include "tests/fake/fake_pages.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -125,6 +126,30 @@ static void test_large_sizes(void **state)
 	heap_free(&h, p);
 	heap_free(&h, NULL);
 	check_empty();
+}
+
+/* A source that takes back what is too much of a block. */
+static void test_trimmed_sizes(void **state)
+{
+	static struct fake_pages pages;
+	void *p[40];
+
+	(void)state;
+	fake_pages_init(&pages, 4096, 0);
+	heap_init(&h, &pages.source, NULL, false);
+	for (size_t i = 1; i < ARRAY_LEN(p); i++) {
+		p[i] = heap_alloc(&h, i * PAGE_SIZE - 100);
+		assert_int_equal(heap_size_of(&h, p[i]), i * PAGE_SIZE);
+		check_zero(p[i], i * PAGE_SIZE);
+		memset(p[i], 0xff, i * PAGE_SIZE);
+	}
+	assert_int_equal(pages.pages_out, 39 * 40 / 2 + 1); /* and the records' slab */
+	assert_int_equal(h.pages_held, pages.pages_out);
+	for (size_t i = 1; i < ARRAY_LEN(p); i++)
+		heap_free(&h, p[i]);
+	assert_int_equal(h.pages_held, 0);
+	assert_int_equal(pages.pages_out, 0);
+	fake_pages_destroy(&pages);
 }
 
 static void test_no_memory(void **state)
@@ -275,10 +300,11 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_size),   cmocka_unit_test(test_slab_states),
-		cmocka_unit_test(test_large_sizes), cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_misuse),      cmocka_unit_test(test_junk_on_free),
-		cmocka_unit_test(test_lock),        cmocka_unit_test(test_random),
+		cmocka_unit_test(test_each_size),    cmocka_unit_test(test_slab_states),
+		cmocka_unit_test(test_large_sizes),  cmocka_unit_test(test_trimmed_sizes),
+		cmocka_unit_test(test_no_memory),    cmocka_unit_test(test_misuse),
+		cmocka_unit_test(test_junk_on_free), cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,7 +128,8 @@ static const struct cpu_table cpus = {
 	.running = 2,
 	.missed = 1,
 };
-static struct monitor_machine machine = {&preflight, &cpu, &tsc, &memmap, &pages, &fx_heap, &uart, &power, &cpus};
+static struct monitor_machine machine = {&preflight, &cpu,  &tsc,   &memmap, &pages,
+					 &fx_heap,   &uart, &power, &cpus,   30000000};
 
 /* --- helpers --- */
 

@@ -424,6 +424,33 @@ static void test_mixed_buddies(void **state)
 	assert_true(whole == 2 * MIB);
 }
 
+/* Any length of a block can be kept; its parts are freed one by one, and all is as before. */
+static void test_trim(void **state)
+{
+	static const struct phys_range ranges[] = {{MIB, 4 * MIB}};
+
+	(void)state;
+	init(ranges, 1);
+	for (uint64_t pages = 1; pages <= 32; pages++) {
+		uint64_t before = page_alloc_free_bytes(&pa);
+		unsigned order = page_order_for(pages * PAGE_SIZE);
+		uint64_t hpa = page_alloc(&pa, order);
+
+		page_trim(&pa, hpa, order, pages);
+		assert_true(before - page_alloc_free_bytes(&pa) == pages * PAGE_SIZE);
+		for (unsigned bit = 6; bit-- > 0;) {
+			if (!(pages >> bit & 1))
+				continue;
+			page_free(&pa, hpa, bit);
+			hpa += PAGE_SIZE << bit;
+		}
+		assert_true(page_alloc_free_bytes(&pa) == before);
+	}
+	while (page_scrub_step(&pa)) {
+	}
+	assert_true(page_alloc_clean(&pa, 9, false) != PAGE_NONE);
+}
+
 static void test_fresh_may_be_dirty(void **state)
 {
 	static const struct phys_range ranges[] = {{MIB, 4 * MIB}};
@@ -609,6 +636,7 @@ int main(void)
 		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_scrub_on_demand),
 		cmocka_unit_test(test_mixed_buddies),
+		cmocka_unit_test(test_trim),
 		cmocka_unit_test(test_fresh_may_be_dirty),
 		cmocka_unit_test(test_random),
 	};

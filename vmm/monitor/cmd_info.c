@@ -62,6 +62,8 @@ static void machine_json(struct monitor *m)
 	reply_string(r, "processor", processor(k));
 	reply_number(r, "tsc_hz", k->tsc->hz);
 	cpus_json(r, k->cpus);
+	reply_number(r, "boot_ticks", k->boot_ticks);
+	reply_number(r, "last_command_ticks", m->command_ticks);
 	reply_number(r, "ram_bytes", k->memmap->ram_bytes);
 	reply_number(r, "free_bytes", page_alloc_free_bytes(k->pages));
 	reply_flag(r, "can_run_guests", m->host->can_run);
@@ -82,6 +84,7 @@ static void info_machine(struct monitor *m)
 	mon_printf(m, "processor: %s\n", processor(k));
 	cpus_text(m, k->cpus);
 	mon_printf(m, "time:      %s\n", tsc_describe(k->tsc, text, sizeof(text)));
+	mon_printf(m, "boot:      %llu ticks from the loader to the guests\n", (unsigned long long)k->boot_ticks);
 	mon_printf(m, "memory:    %s, %s free\n", fmt_size(a, k->memmap->ram_bytes),
 		   fmt_size(b, page_alloc_free_bytes(k->pages)));
 	mon_printf(m, "guests:    %s\n", m->host->can_run ? "can run" : "cannot run, see `info preflight`");

@@ -120,6 +120,7 @@ static bool blank(const char *line)
 static void command_over(struct monitor *m)
 {
 	m->waiter = NULL;
+	m->command_ticks = rdtsc() - m->command_begin;
 	reply_end(&m->reply);
 	m->mode = MONITOR_REPLYING;
 }
@@ -128,6 +129,7 @@ static void run_line(struct monitor *m, char *line)
 {
 	if (blank(line))
 		return;
+	m->command_begin = rdtsc();
 	reply_begin(&m->reply, m->term, line, m->json);
 	command_run(m, line);
 	if (m->waiter != NULL)

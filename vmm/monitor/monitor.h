@@ -59,6 +59,8 @@ struct monitor {
 
 	/* MONITOR_WAITING */
 	waiter_fn *waiter;
+	uint64_t command_begin;             /* host TSC */
+	uint64_t command_ticks;             /* that the last command took */
 	uint64_t wait_begin, wait_deadline; /* host TSC */
 	char wait_text[128];
 	uint64_t top_period; /* ticks */
