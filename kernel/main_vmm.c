@@ -13,6 +13,8 @@
 #define CONF_NAME "avatar.conf"
 #define CONF_MAX_VMS 64u
 
+extern const char image_start[], image_end[];
+
 static struct machine *the_machine;
 
 static void log_line(void *ctx, const char *text)
@@ -165,6 +167,7 @@ _Noreturn void boot_run(struct machine *m)
 		.power = &m->power,
 		.cpus = &m->cpus,
 	};
+	m->monitor_machine.image_bytes = (uint64_t)(image_end - image_start);
 	m->monitor_machine.boot_ticks = rdtsc() - m->boot_tsc;
 	monitor_init(&m->monitor, &m->terminal, &m->host, &m->monitor_machine, script == NULL ? "" : script);
 	host_loop(&m->host, step, &m->monitor);

@@ -128,8 +128,8 @@ static const struct cpu_table cpus = {
 	.running = 2,
 	.missed = 1,
 };
-static struct monitor_machine machine = {&preflight, &cpu,  &tsc,   &memmap, &pages,
-					 &fx_heap,   &uart, &power, &cpus,   30000000};
+static struct monitor_machine machine = {&preflight, &cpu,   &tsc,  &memmap, &pages,  &fx_heap,
+					 &uart,      &power, &cpus, 1 << 20, 30000000};
 
 /* --- helpers --- */
 
@@ -462,6 +462,8 @@ static void test_info(void **state)
 	has("info", "CPUs:      2 of 4 run\n  CPU 0    APIC ID 4, TSC +0 ticks\n  CPU 1    APIC ID 6, TSC -12 ticks\n"
 		    "  left out APIC ID 7: it sulks\n");
 	has("info memory", "VM a ");
+	has("info memory", "own ");
+	has("info memory", "host's pages");
 	has("info memory", "  67108864  64 MiB\n");
 	has("info images", "flat.bin ");
 	has("info preflight", "VMX");
@@ -650,6 +652,7 @@ static void test_json(void **state)
 			 "{\"apic_id\":7,\"state\":\"left out\",\"why\":\"it sulks\"}]");
 	json_has("info memory",
 		 "\"ram_bytes\":67108864,\"usable_bytes\":33554432,\"free_bytes\":16777216,\"dirty_bytes\":65536");
+	json_has("info memory", "\"image_bytes\":1048576,\"metadata_bytes\":");
 	json_has("info memory", "\"vms\":[{\"name\":\"a\",\"ram_bytes\":");
 	json_has("info images", "{\"name\":\"flat.bin\",\"bytes\":3}");
 	json_has("info preflight", "{\"name\":\"VMX\",\"need\":\"required\",\"found\":true");

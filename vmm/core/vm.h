@@ -45,6 +45,7 @@ struct vm {
 	struct slpt slpt;
 	struct bus ports;
 	struct bus mmio;
+	uint64_t own_bytes;                           /* what it takes beside its RAM and the second-level tables */
 	struct guest_range open_bus[VM_MAX_OPEN_BUS]; /* where nobody answering is normal: reads give ones */
 	unsigned open_bus_count;
 	struct vclock clock;  /* the devices' time */

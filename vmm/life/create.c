@@ -117,6 +117,7 @@ static void host_add(struct vmm_host *host, struct vm *vm)
 int vm_create(struct vmm_host *host, const struct vm_config *config, struct vm **out, char why[LIFE_WHY])
 {
 	struct vm *vm;
+	uint64_t free_before = host->free_bytes();
 	int err = create_check(host, config, why);
 
 	if (err != 0)
@@ -138,6 +139,7 @@ int vm_create(struct vmm_host *host, const struct vm_config *config, struct vm *
 	if (err != 0)
 		goto free_vcpus;
 	vm->state = VM_CREATED;
+	vm->own_bytes = free_before - host->free_bytes() - vm->mem.total_bytes - vm->slpt.table_count * PAGE_SIZE;
 	host_add(host, vm);
 	*out = vm;
 	log_info("%s: created, %u CPU%s", config->name, config->cpus, config->cpus == 1 ? "" : "s");

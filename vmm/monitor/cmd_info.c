@@ -99,6 +99,22 @@ static uint64_t table_bytes(const struct vm *vm)
 	return vm->slpt.table_count * PAGE_SIZE;
 }
 
+static uint64_t vm_bytes(const struct vm *vm)
+{
+	return vm->mem.total_bytes + table_bytes(vm) + vm->own_bytes;
+}
+
+/* Pages of the host's own that are neither heap nor a VM's: page tables, the CPUs' stacks and areas. */
+static uint64_t host_page_bytes(const struct monitor *m)
+{
+	const struct monitor_machine *k = m->machine;
+	uint64_t used = page_alloc_total_bytes(k->pages) - page_alloc_free_bytes(k->pages);
+
+	for (unsigned i = 0; i < m->host->vm_count; i++)
+		used -= vm_bytes(m->host->vms[i]);
+	return used;
+}
+
 static void memory_json(struct monitor *m)
 {
 	const struct monitor_machine *k = m->machine;
@@ -109,7 +125,9 @@ static void memory_json(struct monitor *m)
 	reply_number(r, "usable_bytes", page_alloc_total_bytes(k->pages));
 	reply_number(r, "free_bytes", page_alloc_free_bytes(k->pages));
 	reply_number(r, "dirty_bytes", page_alloc_dirty_bytes(k->pages));
+	reply_number(r, "image_bytes", k->image_bytes);
 	reply_number(r, "metadata_bytes", k->pages->meta_bytes);
+	reply_number(r, "host_page_bytes", host_page_bytes(m));
 	reply_number(r, "heap_bytes", k->heap->bytes_used);
 	reply_number(r, "heap_objects", k->heap->objects);
 	reply_number(r, "heap_held_bytes", k->heap->pages_held * PAGE_SIZE);
@@ -121,6 +139,7 @@ static void memory_json(struct monitor *m)
 		reply_string(r, "name", vm->config.name);
 		reply_number(r, "ram_bytes", vm->mem.total_bytes);
 		reply_number(r, "table_bytes", table_bytes(vm));
+		reply_number(r, "own_bytes", vm->own_bytes);
 		reply_close(r, '}');
 	}
 	reply_close(r, ']');
@@ -137,7 +156,7 @@ static void memory_line(struct monitor *m, const char *what, uint64_t bytes, con
 static void info_memory(struct monitor *m)
 {
 	const struct monitor_machine *k = m->machine;
-	char text[64], size[FMT_QUANTITY_BYTES];
+	char text[80], size[FMT_QUANTITY_BYTES], own[FMT_QUANTITY_BYTES];
 
 	if (m->reply.json) {
 		memory_json(m);
@@ -147,15 +166,18 @@ static void info_memory(struct monitor *m)
 	memory_line(m, "usable", page_alloc_total_bytes(k->pages), " without the image and the boot modules");
 	memory_line(m, "free", page_alloc_free_bytes(k->pages), "");
 	memory_line(m, "to be scrubbed", page_alloc_dirty_bytes(k->pages), " of what is free");
+	memory_line(m, "image", k->image_bytes, "");
 	memory_line(m, "page metadata", k->pages->meta_bytes, "");
 	fmt_snprintf(text, sizeof(text), " in %llu objects", (unsigned long long)k->heap->objects);
 	memory_line(m, "heap", k->heap->bytes_used, text);
+	memory_line(m, "host's pages", host_page_bytes(m), " of page tables, CPUs, and of the heap what no VM has");
 	for (unsigned i = 0; i < m->host->vm_count; i++) {
 		const struct vm *vm = m->host->vms[i];
 		char name[VM_NAME_MAX + 4];
 
 		fmt_snprintf(name, sizeof(name), "VM %s", vm->config.name);
-		fmt_snprintf(text, sizeof(text), ", second-level tables %s", fmt_size(size, table_bytes(vm)));
+		fmt_snprintf(text, sizeof(text), ", second-level tables %s, own %s", fmt_size(size, table_bytes(vm)),
+			     fmt_size(own, vm->own_bytes));
 		memory_line(m, name, vm->mem.total_bytes, text);
 	}
 }
