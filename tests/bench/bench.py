@@ -209,7 +209,7 @@ def start_figures():
 
         found = {"start_linux": ask("info machine")["boot_ticks"]}
         for _ in range(2):  # the second time its memory has been used before
-            found["create_start_tiny"] = ticks("create tiny kernel=echo.elf memory=1M") + ticks("start tiny")
+            found["create_start_tiny"] = ticks("create tiny kernel=echo.elf memory=2M") + ticks("start tiny")
             found["destroy_tiny"] = ticks("destroy tiny")
         return found
 

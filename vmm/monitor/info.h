@@ -24,7 +24,7 @@ struct monitor_machine {
 	const struct power *power;
 	const struct cpu_table *cpus;
 	uint64_t image_bytes; /* code, data, what is zeroed at boot, symbols */
-	uint64_t boot_ticks; /* from the loader's jump until the first guest could run */
+	uint64_t boot_ticks;  /* from the loader's jump until the first guest could run */
 };
 
 /* What `info` can be asked for, besides VMs: ends with a NULL name. */
