@@ -88,6 +88,7 @@ def judge(boot, neighbours, fair="fair", cpus=1, seconds=2, keys="", figure=None
         if done < 0.97 * measure or late > 100:
             bad.append("beside %r: work %.3f of fair, longest gap %.1f ms, answer after %.1f ms" % (words, done / measure, gap, late))
     assert not bad, "\n".join(bad)
+    return m
 
 
 def test_neighbours(boot):
@@ -96,7 +97,8 @@ def test_neighbours(boot):
 
 def test_crashing(boot):
     """Neighbours that crash over and over; the first kind is left as it is after five times."""
-    judge(boot, ["again delay=0", "again delay=1050"])
+    m = judge(boot, ["again delay=0", "again delay=1050"])
+    assert "end of post-mortem" in m.command("dmesg", 120)
 
 
 @pytest.mark.parametrize("cpus", [1, 2])
