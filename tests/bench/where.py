@@ -25,10 +25,7 @@ POINTS = [
     ("pit_read", "counter_bus_read", 1300),
     ("pm_timer_read", "pm_read", 1300),
     ("ioapic_read", "exit_ept_violation", 8000),
-    ("x2apic_read", "read_x2apic", 1000),
 ]
-# When the compiler has put it into its caller.
-OTHERWISE = {"read_x2apic": "vlapic_msr_read"}
 WARM_UP = 6
 GUEST_TOP = 0x40000000
 INSN = re.compile(r"^\(0\)\.\[\d+\] \[0x[0-9a-f]+\] [0-9a-f]{4}:([0-9a-f]{8,16}) \([^)]*\): (.*?) *;", re.M)
@@ -43,7 +40,7 @@ def debugger(table):
     by_name = {name: address for address, name in table}
     lines = []
     for number, (_, function, steps) in enumerate(POINTS, 1):
-        address = by_name.get(function) or by_name.get(OTHERWISE.get(function))
+        address = by_name.get(function)
         if address is None:
             sys.exit("error: there is no function %s any more: mend POINTS in where.py" % function)
         lines += ["lb 0x%x" % address] + ["c"] * WARM_UP
@@ -92,7 +89,7 @@ def measure():
         parts = re.split(r"Enabled? ?[Tt]racing|Tracing enabled", f.read())[1:]
     found = {}
     for (name, function, _), part in zip(POINTS, parts):
-        start = by_name.get(function) or by_name.get(OTHERWISE.get(function))
+        start = by_name.get(function)
         turn = account(part, start, table)
         if turn is not None:
             found[name] = turn

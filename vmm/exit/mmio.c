@@ -251,7 +251,8 @@ enum verdict mmio_emulate(struct vcpu *v, const struct vm_exit *e)
 
 	if (insn_decode(bytes, count, guest_code_mode(v), &insn) != 0)
 		return not_emulated(v, e, bytes, count);
-	mmio_site_learn(v, e, &insn, bytes, count);
+	if (is_apic_page(v, e->mem.gpa) || bus_find(&v->vm->mmio, e->mem.gpa) != NULL)
+		mmio_site_learn(v, e, &insn, bytes, count);
 	return carry_out(v, e, &insn, bytes);
 }
 
