@@ -12,6 +12,7 @@
 struct vm;
 struct vlapic;
 struct vcpu_hw;
+struct vcpu_seat;
 
 /* Hardware numbers of the general registers, as instructions encode them. */
 enum gpr {
@@ -40,20 +41,23 @@ enum vcpu_state {
 	VCPU_WAIT_SIPI /* parked after INIT */
 };
 
-/* Bits of vcpu->requests: set by anybody (atomically, then the vCPU is kicked), looked at before every entry. One word,
- * so that an exit with nothing to do costs one test. */
+/* Bits of vcpu->requests: set by anybody, looked at before every entry. One word, so that an exit with nothing to do costs
+ * one test. The CPU that runs the vCPU uses vcpu_request(); everybody else vcpu_notify() (vmm/life/runner.h), which also
+ * wakes it or calls it out of its guest. */
 enum vcpu_request {
 	VCPU_REQ_EVENT = 1u << 0, /* an interrupt or NMI may have become deliverable: ask again */
 	VCPU_REQ_PAUSE = 1u << 1, /* leave the loop */
 	VCPU_REQ_INIT = 1u << 2,
 	VCPU_REQ_SIPI = 1u << 3,
 	VCPU_REQ_FLUSH = 1u << 4, /* the VM's second-level tables changed */
-	VCPU_REQ_YIELD = 1u << 5  /* the CPU is wanted by somebody else */
+	VCPU_REQ_YIELD = 1u << 5, /* the CPU is wanted by somebody else */
+	VCPU_REQ_TIMER = 1u << 6  /* the next alarm is another one: reckon anew how long the guest may run */
 };
 
 struct vcpu {
 	uint64_t gpr[GPR_COUNT]; /* at offset 0: enter.asm knows; the RSP slot is used only through vcpu_gpr() */
 	struct vcpu_hw *hw;      /* the backend's part */
+	struct vcpu_seat *seat;  /* the scheduler's part: vmm/life/runner.h */
 	struct vm *vm;
 	unsigned index;    /* 0 .. vm->vcpu_count - 1 */
 	uint32_t requests; /* enum vcpu_request; atomic */

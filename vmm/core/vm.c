@@ -7,7 +7,10 @@ void vm_set_crash(struct vm *vm, const struct vcpu *v, const char *fmt, ...)
 {
 	va_list args;
 
-	if (vm->crash[0] != '\0')
+	if (v != NULL)
+		vcpu_request(vm->vcpus[v->index], VCPU_REQ_EVENT); /* it must not be entered again */
+	/* Of several vCPUs that crash at once the first one is heard. */
+	if (__atomic_exchange_n(&vm->crash_noted, true, __ATOMIC_ACQ_REL))
 		return;
 	va_start(args, fmt);
 	fmt_vsnprintf(vm->crash, sizeof(vm->crash), fmt, args);

@@ -58,11 +58,12 @@ struct vm {
 	enum vm_request request;
 	uint32_t debug_exit_code;  /* written to isa-debug-exit */
 	char crash[VM_CRASH_TEXT]; /* why, in words; empty unless crashed */
+	bool crash_noted;          /* atomic */
 	unsigned crashed_vcpu;
 	uint64_t restarts; /* by itself: the guest's resets, and what `restart` in the configuration says */
 	uint64_t crashes;
 	unsigned quick_ends; /* ends in a row, each within a second of its start */
-	unsigned next_vcpu;  /* whose turn it is, round robin */
+	uint32_t ended;      /* a vCPU has ended the VM: enum run_end; atomic, 0: none has */
 };
 
 static inline void vm_lock(struct vm *vm)

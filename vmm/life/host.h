@@ -1,4 +1,5 @@
-/* What the machine gives to its VMs: memory, time, boot images. One object, made by main, handed to everything here. */
+/* What the machine gives to its VMs: memory, time, CPUs, boot images. One object, made by main, handed to everything here.
+ * The list of VMs, and a VM's life, belong to the boot CPU: other CPUs only run vCPUs. */
 #pragma once
 
 #include "kernel/heap.h"
@@ -10,6 +11,8 @@
 #define HOST_MAX_VMS 256u
 
 struct vm;
+struct runner;
+struct sched;
 
 struct vmm_host {
 	struct page_source pages;
@@ -20,12 +23,16 @@ struct vmm_host {
 	uint64_t tsc_hz;
 	uint64_t (*wall_seconds)(void); /* seconds since 1970, now */
 	uint64_t (*free_bytes)(void);   /* memory that can still be given away */
-	bool (*idle_work)(
-		void); /* a bounded piece of work for a CPU with nothing to do; false: there is none. Or NULL */
-	struct vm *vms[HOST_MAX_VMS]; /* in order of creation, no holes */
+	bool (*idle_work)(void);        /* a bounded piece of work for a CPU with nothing to do; false: there is none. Or NULL */
+	uint32_t *(*attention)(uint32_t cpu); /* that CPU's attention word, see runner.h */
+	void (*send_nmi)(uint32_t cpu);
+	struct runner *runners; /* by CPU number; made by runners_init() */
+	unsigned cpu_count;     /* runners there are; not each of them need be present */
+	struct sched *sched;
+	uint32_t ended; /* a VM has ended and waits for the boot CPU to see to it; atomic */
+	struct vm *vms[HOST_MAX_VMS];   /* in order of creation, no holes */
 	unsigned vm_count;
 	unsigned next_id;
-	unsigned next_turn; /* round robin */
 	bool can_run;       /* the machine has what VMs need; else only the monitor works */
 };
 

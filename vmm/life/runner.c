@@ -1,0 +1,188 @@
+/* Runners: made, reached from other CPUs, and their alarms. What they run is in run.c. */
+#include "vmm/life/runner.h"
+
+#include "arch/x86/insn.h"
+#include "kernel/lib/assert.h"
+#include "kernel/lib/bits.h"
+#include "kernel/lib/errors.h"
+#include "vmm/core/vcpu_hw.h"
+
+static void queue_lock(void *ctx)
+{
+	spin_lock(ctx);
+}
+
+static void queue_unlock(void *ctx)
+{
+	spin_unlock(ctx);
+}
+
+int runners_init(struct vmm_host *host, uint64_t present)
+{
+	struct alloc_lock locks[SCHED_MAX_CPUS] = {{NULL, NULL, NULL}};
+	unsigned count = 64 - (unsigned)__builtin_clzll(present);
+	int err;
+
+	host->runners = heap_alloc_array(host->heap, count, sizeof(*host->runners));
+	host->sched = heap_alloc(host->heap, sizeof(*host->sched));
+	if (host->runners == NULL || host->sched == NULL)
+		return ERR_NOMEM;
+	host->cpu_count = count;
+	for (unsigned i = 0; i < count; i++)
+		locks[i] = (struct alloc_lock){queue_lock, queue_unlock, &host->runners[i].sched_lock};
+	err = sched_init(host->sched, present, host->tsc_hz, locks);
+	for (unsigned i = 0; i < count; i++) {
+		struct runner *r = &host->runners[i];
+
+		r->host = host;
+		r->cpu = i;
+		r->sched = &host->sched->cpu[i];
+		r->attention = host->attention(i);
+		r->next_alarm = DEADLINE_NEVER;
+		deadline_queue_init(&r->alarms);
+	}
+	runner_set_here(&host->runners[0]);
+	return err;
+}
+
+/* --- reaching a CPU --- */
+
+void runner_kick(struct vmm_host *host, uint32_t cpu)
+{
+	__atomic_store_n(host->runners[cpu].attention, 1, __ATOMIC_SEQ_CST);
+	if (runner_here() != &host->runners[cpu])
+		host->send_nmi(cpu);
+}
+
+void runner_kick_all(struct vmm_host *host, uint64_t cpus)
+{
+	for (; cpus != 0; cpus &= cpus - 1)
+		runner_kick(host, (uint32_t)bits_ffs(cpus));
+}
+
+void vcpu_notify(struct vcpu *v, uint32_t bits)
+{
+	struct vcpu_seat *seat = v->seat;
+	struct runner *here = runner_here();
+	uint32_t before = __atomic_fetch_or(&v->requests, bits, __ATOMIC_SEQ_CST), cpu;
+
+	/* Who asked for the same before has also seen to it that it is looked at; and a CPU looks at its own vCPU by itself. */
+	if ((before & bits) == bits || here->current == v || !__atomic_load_n(&seat->added, __ATOMIC_ACQUIRE))
+		return;
+	cpu = __atomic_load_n(&seat->on_cpu, __ATOMIC_SEQ_CST);
+	if (cpu != SEAT_NOWHERE)
+		runner_kick(here->host, cpu);
+	else
+		runner_kick_all(here->host, sched_wake(&seat->entity, rdtsc()));
+}
+
+/* --- alarms --- */
+
+static void note_next(struct runner *r)
+{
+	__atomic_store_n(&r->next_alarm, deadline_next(&r->alarms), __ATOMIC_RELAXED);
+}
+
+void runner_alarm_cancel(struct deadline *d)
+{
+	struct deadline_queue *q = __atomic_load_n(&d->queue, __ATOMIC_ACQUIRE);
+	struct runner *r;
+
+	if (q == NULL)
+		return;
+	r = container_of(q, struct runner, alarms);
+	spin_lock(&r->lock);
+	/* It may have come due meanwhile. */
+	if (deadline_cancel(d))
+		note_next(r);
+	spin_unlock(&r->lock);
+}
+
+void runner_alarm_set(struct runner *r, struct deadline *d, uint64_t at_tsc)
+{
+	runner_alarm_cancel(d);
+	spin_lock(&r->lock);
+	deadline_set(&r->alarms, d, at_tsc);
+	note_next(r);
+	spin_unlock(&r->lock);
+	/* Whom this CPU runs is left in time for it. */
+	if (r->current != NULL)
+		vcpu_request(r->current, VCPU_REQ_TIMER);
+}
+
+void runner_alarm_forget(struct vmm_host *host, struct deadline *d)
+{
+	runner_alarm_cancel(d);
+	for (unsigned i = 0; i < host->cpu_count; i++) {
+		struct runner *r = &host->runners[i];
+		bool firing;
+
+		do {
+			spin_lock(&r->lock);
+			firing = r->firing == d;
+			spin_unlock(&r->lock);
+		} while (firing);
+	}
+}
+
+/* The earliest one if it is due, taken out of the queue. */
+static struct deadline *take_due(struct runner *r, uint64_t now)
+{
+	struct deadline *d = NULL;
+
+	spin_lock(&r->lock);
+	if (deadline_next(&r->alarms) <= now) {
+		d = r->alarms.root;
+		(void)deadline_cancel(d);
+		note_next(r);
+	}
+	r->firing = d;
+	spin_unlock(&r->lock);
+	return d;
+}
+
+void runner_alarms_expire(struct runner *r, uint64_t now)
+{
+	struct deadline *d;
+
+	/* One that sets itself again for a time that has passed waits for the next call. */
+	for (size_t most = r->alarms.armed; most > 0 && (d = take_due(r, now)) != NULL; most--)
+		d->fire(d->ctx);
+	spin_lock(&r->lock);
+	r->firing = NULL;
+	spin_unlock(&r->lock);
+}
+
+/* --- registers that another CPU holds --- */
+
+void runner_serve(struct runner *r)
+{
+	struct vcpu *v = __atomic_load_n(&r->unload, __ATOMIC_ACQUIRE);
+
+	if (likely(v == NULL))
+		return;
+	vcpu_hw_unload(v);
+	__atomic_store_n(&r->unload, NULL, __ATOMIC_RELEASE);
+}
+
+/* While this CPU waits for another one, that one may wait for this one: hence the serving. */
+void runner_fetch(struct runner *r, struct vcpu *v)
+{
+	int holder = vcpu_hw_holder(v);
+	struct runner *other;
+	struct vcpu *none = NULL;
+
+	if (holder < 0 || (uint32_t)holder == r->cpu)
+		return;
+	other = &r->host->runners[holder];
+	while (!__atomic_compare_exchange_n(&other->unload, &none, v, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+		none = NULL;
+		runner_serve(r);
+		pause();
+	}
+	runner_kick(r->host, other->cpu);
+	while (__atomic_load_n(&other->unload, __ATOMIC_ACQUIRE) == v) {
+		runner_serve(r);
+		pause();
+	}
+}
