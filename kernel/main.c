@@ -73,6 +73,7 @@ void kernel_entry(uint32_t magic, uint64_t info_hpa, uint64_t load_hpa)
 	boot_smp(m);
 	boot_selftest(m);
 	check_words(&m->bootline);
+	boot_runners(m);
 	boot_guests(m);
 	boot_run(m);
 }

@@ -108,9 +108,11 @@ static void answer_call(struct call *c)
 _Noreturn static void park(void)
 {
 	for (;;) {
-		answer_call(&calls[this_cpu()->index]);
-		void (*go)(void) = __atomic_load_n(&ap_main, __ATOMIC_ACQUIRE);
+		void (*go)(void);
 
+		__atomic_exchange_n(&this_cpu()->attention, 0, __ATOMIC_SEQ_CST);
+		answer_call(&calls[this_cpu()->index]);
+		go = __atomic_load_n(&ap_main, __ATOMIC_ACQUIRE);
 		if (go != NULL)
 			go();
 		this_cpu()->sleeps++;
@@ -450,6 +452,7 @@ void boot_smp(struct machine *m)
 	nmi_init(send_nmi);
 	log_set_home(is_first, call_first);
 	read_test_words(&m->bootline);
+	nmi_kick_hook = vmx_nmi_window;
 	(void)add_record(&m->cpus, bsp->apic_id);
 	m->cpus.records[0].index = 0;
 	m->cpus.running = 1;

@@ -4,11 +4,15 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/msr_safe.h"
+#include "arch/x86/nmi.h"
+#include "arch/x86/percpu.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
+#include "kernel/panic.h"
 #include "vmm/core/conf.h"
 #include "vmm/life/run.h"
+#include "vmm/life/runner.h"
 
 #define CONF_NAME "avatar.conf"
 #define CONF_MAX_VMS 64u
@@ -64,6 +68,11 @@ static void examine_doctor(const struct machine *m)
 		log_error("selftest: doctor: %s", err_str(result));
 }
 
+static uint32_t *attention_word(uint32_t cpu)
+{
+	return &percpu_get(cpu)->attention;
+}
+
 void boot_vmx(struct machine *m)
 {
 	int err;
@@ -93,6 +102,26 @@ void boot_vmx(struct machine *m)
 	m->host.can_run = err == 0;
 	if (err == 0)
 		examine_doctor(m);
+}
+
+/* What a CPU but the first does from now on. */
+static void run_vcpus(void)
+{
+	runner_loop(&the_machine->host.runners[this_cpu()->index]);
+}
+
+/* All CPUs that are up get a runner, and go to work. */
+void boot_runners(struct machine *m)
+{
+	uint64_t present = m->cpus.running >= 64 ? UINT64_MAX : BIT64(m->cpus.running) - 1;
+
+	m->host.attention = attention_word;
+	m->host.kick = cpu_kick;
+	if (runners_init(&m->host, present) != 0)
+		panic("no memory for the scheduler");
+	__atomic_store_n(&ap_main, run_vcpus, __ATOMIC_RELEASE);
+	for (uint32_t i = 1; i < m->cpus.running; i++)
+		cpu_kick(i);
 }
 
 static void add_images(struct machine *m)

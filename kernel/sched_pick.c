@@ -260,6 +260,16 @@ struct sched_entity *sched_pick(struct sched_cpu *c, uint64_t now, struct sched_
 	return e;
 }
 
+/* What the CPU ran until now waits again, or is off if it was removed. For a CPU that has left it and does not pick next.
+ * Context: on the CPU itself; no locks. */
+void sched_put(struct sched_cpu *c, uint64_t now)
+{
+	sched_lock(c);
+	if (c->current != NULL)
+		put_back_current(c, now);
+	sched_unlock(c);
+}
+
 /* The running entity has nothing to do until sched_wake().
  * Returns false when that has come already, since the last call: the entity goes on. Otherwise nobody runs: sched_pick()
  * is next.  Context: on the CPU itself, while it runs one; no locks. */

@@ -258,12 +258,6 @@ static inline void hlt(void)
 	__asm__ volatile("hlt" : : : "memory");
 }
 
-/* Sleep until an interrupt, and take it: STI holds interrupts off for one instruction, so none is lost before HLT. */
-static inline void sti_hlt_cli(void)
-{
-	__asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");
-}
-
 /* Take the interrupts that are pending now. */
 static inline void sti_nop_cli(void)
 {

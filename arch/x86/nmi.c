@@ -17,8 +17,8 @@ void (*nmi_kick_hook)(struct trap_frame *frame);
 static void (*send)(uint32_t apic_id);
 static bool stop_all; /* whoever takes an NMI from now on, stops */
 
-extern const uint8_t cpu_wait_window[], cpu_wait_done[];
-void cpu_wait(const volatile bool *unless);
+void cpu_sleep_unless_wanted(void);
+extern const uint8_t cpu_sleep_window[], cpu_sleep_done[];
 
 void cpu_kick(uint32_t index)
 {
@@ -26,15 +26,16 @@ void cpu_kick(uint32_t index)
 
 	if (cpu == NULL || !__atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE))
 		return;
+	__atomic_store_n(&cpu->attention, 1, __ATOMIC_SEQ_CST);
 	if (!__atomic_exchange_n(&cpu->kicked, true, __ATOMIC_SEQ_CST))
 		send(cpu->apic_id);
 }
 
-/* On its way into a sleep, past the look at the mark: it must not sleep. */
+/* On its way into a sleep, past the look at the attention word: it must not sleep. */
 static void leave_window(struct trap_frame *frame)
 {
-	if (frame->rip >= (uint64_t)cpu_wait_window && frame->rip < (uint64_t)cpu_wait_done)
-		frame->rip = (uint64_t)cpu_wait_done;
+	if (frame->rip >= (uint64_t)cpu_sleep_window && frame->rip < (uint64_t)cpu_sleep_done)
+		frame->rip = (uint64_t)cpu_sleep_done;
 }
 
 static void nmi(struct trap_frame *frame)
@@ -43,11 +44,11 @@ static void nmi(struct trap_frame *frame)
 
 	if (__atomic_load_n(&stop_all, __ATOMIC_ACQUIRE))
 		cpu_stop_here(frame, NULL);
+	__atomic_store_n(&cpu->attention, 1, __ATOMIC_SEQ_CST);
 	if (!__atomic_exchange_n(&cpu->kicked, false, __ATOMIC_SEQ_CST))
 		trap_fatal(frame);
 	cpu->in_nmi = true;
 	cpu->kicks++;
-	cpu->woken = true;
 	tlb_answer();
 	leave_window(frame);
 	if (nmi_kick_hook)
@@ -94,13 +95,11 @@ void cpu_stop_others(void)
 	}
 }
 
+/* See nmi.asm. */
 void cpu_sleep(void)
 {
-	struct percpu *cpu = this_cpu();
-
 	spin_assert_none_held();
-	cpu_wait(&cpu->woken);
-	cpu->woken = false;
+	cpu_sleep_unless_wanted();
 }
 
 void nmi_init(void (*send_nmi)(uint32_t apic_id))

@@ -7,7 +7,7 @@
 /* Before the first kick. send_nmi: sends an NMI to the CPU with that APIC ID, from any CPU. */
 void nmi_init(void (*send_nmi)(uint32_t apic_id));
 
-/* Make the CPU of that number leave its guest or its sleep, or not enter it. What it is to look for has been written before.
+/* Set the attention word of the CPU of that number, and make it leave its guest or its sleep, or not enter it. What it is to look for has been written before.
  * Any CPU, also for itself; not from an NMI. A CPU that is not up is left alone. */
 void cpu_kick(uint32_t index);
 
@@ -22,6 +22,6 @@ _Noreturn void cpu_stop_here(const struct trap_frame *at, const char *why);
  * frame->rip. Takes no locks. Set once at boot, NULL: nothing. */
 extern void (*nmi_kick_hook)(struct trap_frame *frame);
 
-/* Halt until an interrupt or a kick; at once when a kick has come since the last call ended, on this CPU. IF = 0 before and
- * after. Whoever looks for work, finds none and calls this, misses nothing: the kick leaves its mark. */
+/* Halt until an interrupt or a kick; not at all while this CPU's attention word is set (percpu.h), as each kick does before its
+ * NMI. Whoever clears the word, looks for work, finds none and calls this, misses nothing. IF = 0 before and after. */
 void cpu_sleep(void);

@@ -5,6 +5,7 @@
 #include "arch/x86/gdt.h"
 #include "arch/x86/lock_order.h"
 #include "arch/x86/traps.h"
+#include "kernel/lib/assert.h"
 #include "kernel/lib/compiler.h"
 #include "kernel/lib/page_source.h"
 
@@ -33,12 +34,12 @@ struct percpu {
 	struct percpu *self; /* first: read through GS */
 	uint32_t index;      /* 0 = the CPU that booted */
 	uint32_t apic_id;
+	uint32_t attention; /* somebody wants this CPU: it enters no guest and does not halt; atomic; by offset in assembly */
 	void *slot[PERCPU_SLOT_COUNT];
 	uint64_t spurious; /* interrupts nobody had a handler for */
 	uint64_t fixups;   /* faults mended by the exception table */
 	bool online;       /* up, and takes kicks; set by the CPU itself */
 	bool kicked;       /* an NMI of ours is under way to it (nmi.c) */
-	bool woken;        /* kicked since it last slept */
 	uint64_t kicks;    /* NMIs of ours that it has taken */
 	uint64_t sleeps;   /* times that it went to sleep with nothing to run */
 	uint64_t timer_at; /* what its timer is armed for (kernel/idle.c) */
@@ -54,6 +55,8 @@ struct percpu {
 	struct gdt gdt;
 	struct tss tss;
 } ALIGNED(16);
+
+static_assert(offsetof(struct percpu, attention) == 16, "PERCPU_ATTENTION in nmi.asm and enter.asm");
 
 static inline struct percpu *this_cpu(void)
 {

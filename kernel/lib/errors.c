@@ -18,8 +18,9 @@ static const char *const err_words[] = {
 	[-ERR_FULL] = "full",
 	[-ERR_FAULT] = "refused by the hardware",
 	[-ERR_TIMEOUT] = "timed out",
+	[-ERR_AGAIN] = "not now",
 };
-static_assert(ARRAY_LEN(err_words) == 1 - ERR_TIMEOUT, "one text for each error number");
+static_assert(ARRAY_LEN(err_words) == 1 - ERR_AGAIN, "one text for each error number");
 
 /* An error number in words.
  * Returns a constant string, never NULL, also for numbers that nobody defined.  Context: any. */

@@ -15,7 +15,8 @@ enum {
 	ERR_NOSUP = -11,  /* this machine, or this program, does not have it */
 	ERR_FULL = -12,   /* a table or queue has no room */
 	ERR_FAULT = -13,  /* the processor or the device refused */
-	ERR_TIMEOUT = -14
+	ERR_TIMEOUT = -14,
+	ERR_AGAIN = -15 /* not now, and nothing is wrong */
 };
 
 /* The error in words, for a message: "no memory". Never NULL. */

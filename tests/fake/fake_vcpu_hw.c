@@ -51,6 +51,11 @@ void vcpu_hw_unload(struct vcpu *v)
 	v->hw->unloads++;
 }
 
+int vcpu_hw_holder(const struct vcpu *v)
+{
+	return v->hw->loaded ? 0 : -1;
+}
+
 int vcpu_hw_enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e)
 {
 	struct vcpu_hw *hw = v->hw;

@@ -677,7 +677,7 @@ static void test_json(void **state)
 	json_has("send a hello", "\"ok\":true");
 	vm = host_find(&fx_host, "a");
 	vm_set_crash(vm, vm->vcpus[0], "a \"quoted\" reason");
-	vm_ended(&fx_host, vm, true);
+	fx_ended(vm, RUN_CRASHED);
 	json_has("list", "\"crash\":\"a \\\"quoted\\\" reason\"");
 	expect("json off", "");
 	has("list", "crashed");
@@ -757,7 +757,7 @@ static void test_wait_ends(void **state)
 	fails("wait a x soon", "'soon'");
 	fails("wait a \"\" 1", "a text has 1 to 127 characters");
 	vm->request = VM_REQUEST_POWEROFF;
-	vm_ended(&fx_host, vm, false);
+	fx_ended(vm, RUN_STOPPED);
 	fails("wait a x 60", "a is stopped, and has not printed 'x'");
 }
 
@@ -880,7 +880,7 @@ static void test_the_guests_end_leaves_the_console(void **state)
 	screen_clear();
 	guest_prints(vm, "bye");
 	vm->request = VM_REQUEST_POWEROFF;
-	vm_ended(&fx_host, vm, false);
+	fx_ended(vm, RUN_STOPPED);
 	monitor_log(&mon, "[5] a: powered off\n", 19);
 	(void)monitor_step(&mon);
 	assert_string_equal(screen, "bye\r\n[a: stopped]\r\n[5] a: powered off\r\n" PROMPT);
@@ -902,7 +902,7 @@ static void test_a_crash_and_restart_is_said(void **state)
 	attach("a");
 	screen_clear();
 	vm_set_crash(vm, vm->vcpus[0], "why not");
-	vm_ended(&fx_host, vm, true);
+	fx_ended(vm, RUN_CRASHED);
 	(void)monitor_step(&mon);
 	(void)monitor_step(&mon);
 	assert_string_equal(screen, "\r\n[a: crashed and was started again; `dmesg` has the post-mortem]\r\n");
@@ -910,7 +910,7 @@ static void test_a_crash_and_restart_is_said(void **state)
 	screen_clear();
 	vm->config.restart = RESTART_NO;
 	vm_set_crash(vm, vm->vcpus[0], "why not");
-	vm_ended(&fx_host, vm, true);
+	fx_ended(vm, RUN_CRASHED);
 	(void)monitor_step(&mon);
 	assert_true(str_starts(screen, "\r\n[a: crashed: why not]\r\n"));
 }
@@ -925,7 +925,7 @@ static void test_a_script_goes_on_after_a_console(void **state)
 	assert_int_equal(mon.mode, MONITOR_ATTACHED);
 	assert_null(strstr(screen, "over\r\n"));
 	vm->request = VM_REQUEST_POWEROFF;
-	vm_ended(&fx_host, vm, false);
+	fx_ended(vm, RUN_STOPPED);
 	(void)monitor_step(&mon);
 	assert_non_null(strstr(screen, "[a: stopped]\r\n" PROMPT "echo over\r\nover\r\n" PROMPT));
 }
@@ -1292,7 +1292,7 @@ static void test_random_typing(void **state)
 	assert_true(fx_host.next_id > 5); /* it has done something */
 	while (fx_host.vm_count > 0)
 		vm_destroy(&fx_host, fx_host.vms[0]);
-	assert_int_equal(fx_pages.pages_out, 0);
+	assert_int_equal(fx_pages.pages_out, fx_pages_of_host);
 }
 
 int main(void)

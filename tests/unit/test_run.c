@@ -8,6 +8,26 @@
 static struct vm *vm;
 static struct vcpu *v;
 
+/* One stay of a vCPU in its loop, as a turn of the CPU would have it, but until a time of the test's choice. */
+static enum run_end run(struct vcpu *cpu, uint64_t until)
+{
+	struct sched_slice slice;
+	enum run_end end;
+
+	(void)sched_wake(&cpu->seat->entity, rdtsc());
+	while (sched_pick(fx_runner->sched, rdtsc(), &slice) != &cpu->seat->entity)
+		assert_true(sched_block(fx_runner->sched, rdtsc()));
+	fx_runner->sched->until = until;
+	fx_runner->current = cpu;
+	cpu->seat->on_cpu = 0;
+	end = vcpu_run(fx_runner, cpu, until);
+	cpu->seat->on_cpu = SEAT_NOWHERE;
+	fx_runner->current = NULL;
+	if (end == RUN_HALTED)
+		assert_true(sched_block(fx_runner->sched, rdtsc()));
+	return end;
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -16,6 +36,10 @@ static int setup(void **state)
 	vm = fx_vm("a", "2");
 	v = vm->vcpus[0];
 	vcpu_hw_set(v, VCPU_CR0, CR0_PE | CR0_ET);
+	/* The second CPU waits to be started. */
+	if (run(vm->vcpus[1], UINT64_MAX) != RUN_HALTED)
+		return -1;
+	(void)sched_wake(&v->seat->entity, rdtsc());
 	return 0;
 }
 
@@ -24,6 +48,12 @@ static int teardown(void **state)
 	(void)state;
 	fx_host_destroy();
 	return 0;
+}
+
+static void turns(unsigned n)
+{
+	while (n-- > 0)
+		host_turn(&fx_host, FOREVER);
 }
 
 static void will_exit(struct vcpu *cpu, const struct vm_exit *e)
@@ -69,7 +99,7 @@ static void test_skip_moves_rip_and_goes_on(void **state)
 	(void)state;
 	will_exit_for(v, EXIT_CPUID);
 	will_halt(v);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	assert_int_equal(run(v, FOREVER), RUN_HALTED);
 	assert_int_equal(v->hw->enters, 2);
 	assert_int_equal(v->hw->skips, 2);
 	assert_int_equal(vcpu_hw_get(v, VCPU_RIP), 0x100002);
@@ -83,7 +113,7 @@ static void test_a_fault_leaves_rip_and_goes_in(void **state)
 	vcpu_hw_set(v, VCPU_RIP, 0x100000);
 	will_exit_for(v, EXIT_VMXON);
 	will_exit_for(v, EXIT_EXTERNAL_INTERRUPT);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
 	assert_int_equal(vcpu_hw_get(v, VCPU_RIP), 0x100000);
 	assert_true(v->hw->last_inject.valid);
 	assert_int_equal(v->hw->last_inject.vector, 6);
@@ -94,10 +124,10 @@ static void test_yielding_exits(void **state)
 {
 	(void)state;
 	will_exit_for(v, EXIT_PAUSE);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
 	assert_int_equal(v->hw->skips, 0);
 	vcpu_request(v, VCPU_REQ_YIELD);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
 	assert_int_equal(v->hw->enters, 1); /* was not entered again */
 }
 
@@ -106,11 +136,11 @@ static void test_slice_end(void **state)
 	struct vm_exit e = {.reason = EXIT_CPUID, .insn_len = 2, .rip = 0x100000};
 
 	(void)state;
-	assert_int_equal(vcpu_run(v, 1), RUN_YIELD); /* it is over already */
+	assert_int_equal(run(v, 1), RUN_YIELD); /* it is over already */
 	assert_int_equal(v->hw->enters, 0);
 	e.tsc = FOREVER - 1;
 	will_exit(v, &e);
-	assert_int_equal(vcpu_run(v, FOREVER - 1), RUN_YIELD);
+	assert_int_equal(run(v, FOREVER - 1), RUN_YIELD);
 	assert_int_equal(v->hw->enters, 1);
 	assert_true(v->hw->last_deadline == FOREVER - 1);
 	assert_int_equal(vcpu_hw_get(v, VCPU_RIP), 0x100002); /* the exit was handled all the same */
@@ -125,7 +155,7 @@ static void test_power_off_stops(void **state)
 	e.io.size = 2;
 	v->gpr[GPR_RAX] = 0x2000 | VACPI_S5_TYPE << 10; /* SLP_EN */
 	will_exit(v, &e);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_STOPPED);
+	assert_int_equal(run(v, FOREVER), RUN_STOPPED);
 	assert_int_equal(vm->request, VM_REQUEST_POWEROFF);
 }
 
@@ -133,7 +163,7 @@ static void test_crash(void **state)
 {
 	(void)state;
 	will_exit_for(v, EXIT_TRIPLE_FAULT);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_CRASHED);
+	assert_int_equal(run(v, FOREVER), RUN_CRASHED);
 	assert_non_null(strstr(vm->crash, "triple fault"));
 }
 
@@ -143,7 +173,7 @@ static void test_refused_entry_is_a_crash(void **state)
 
 	(void)state;
 	fake_vcpu_add_exit(v, &e, ERR_FAULT);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_CRASHED);
+	assert_int_equal(run(v, FOREVER), RUN_CRASHED);
 	assert_non_null(strstr(vm->crash, "refused"));
 }
 
@@ -165,7 +195,7 @@ static void test_a_cut_off_event_goes_in_again(void **state)
 	e.vectoring.insn_len = 2;
 	will_exit(v, &e);
 	will_exit_for(v, EXIT_PAUSE);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
 	assert_int_equal(v->hw->enters, 2);
 	assert_true(v->hw->last_inject.valid);
 	assert_int_equal(v->hw->last_inject.vector, 0x80);
@@ -181,9 +211,9 @@ static void test_it_survives_a_yield(void **state)
 	e.vectoring.has_error = true;
 	e.vectoring.error = 2;
 	will_exit(v, &e);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
 	will_exit_for(v, EXIT_PAUSE);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
 	assert_int_equal(v->hw->last_inject.vector, 14);
 	assert_int_equal(v->hw->last_inject.error, 2);
 }
@@ -198,7 +228,7 @@ static void test_it_goes_before_an_interrupt(void **state)
 	will_exit_for(v, EXIT_INTERRUPT_WINDOW);
 	will_exit_for(v, EXIT_PAUSE);
 	arm_40(0); /* fires before the first entry, but must not be the one that is lost */
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
 	assert_int_equal(v->hw->enters, 3);
 	/* 40H went in at the first entry, 31H (cut off) at the second, nothing at the third. */
 	assert_int_equal(v->injected_interrupts, 1);
@@ -213,11 +243,11 @@ static void test_fault_on_fault(void **state)
 	v->gpr[GPR_RCX] = 0xdead; /* #GP while #PF was delivered: a double fault */
 	will_exit(v, &e);
 	will_exit_for(v, EXIT_PAUSE);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
 	assert_int_equal(v->hw->last_inject.vector, 8);
 	e = cut_off(EXIT_RDMSR, EVENT_EXCEPTION, 8); /* and one more is the end */
 	will_exit(v, &e);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_CRASHED);
+	assert_int_equal(run(v, FOREVER), RUN_CRASHED);
 	assert_non_null(strstr(vm->crash, "triple fault"));
 }
 
@@ -236,7 +266,7 @@ static void test_halt_with_an_interrupt_due(void **state)
 	v->hw->on_enter = interrupt_arrives;
 	will_halt(v);
 	will_exit_for(v, EXIT_PAUSE);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD); /* did not sleep */
+	assert_int_equal(run(v, FOREVER), RUN_YIELD); /* did not sleep */
 	assert_int_equal(v->state, VCPU_RUNNABLE);
 	assert_int_equal(v->hw->last_inject.vector, 0x40);
 	assert_int_equal(vcpu_hw_get(v, VCPU_RIP), 0x100002); /* the handler returns behind HLT */
@@ -247,7 +277,7 @@ static void test_halted_wakes_by_an_alarm(void **state)
 	(void)state;
 	vcpu_hw_set(v, VCPU_RFLAGS, 0x202);
 	will_halt(v);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	assert_int_equal(run(v, FOREVER), RUN_HALTED);
 	arm_40(0);
 	will_exit_for(v, EXIT_PAUSE);
 	host_turn(&fx_host, FOREVER);
@@ -264,18 +294,18 @@ static void test_halted_with_interrupts_off_sleeps_on(void **state)
 	(void)state;
 	vcpu_hw_set(v, VCPU_RFLAGS, 2);
 	will_halt(v);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	assert_int_equal(run(v, FOREVER), RUN_HALTED);
 	deliver_40(v->lapic);
 	arm_40(100 * FX_TSC_HZ);
 	at = alarm_40.at - (uint64_t)vm->clock_offset;
-	host_turn(&fx_host, FOREVER);
+	turns(2); /* it is woken, and sleeps on */
 	assert_int_equal(v->hw->enters, 1);
 	assert_int_equal(fx_idles, 1);
 	assert_true(fx_idle_until == at); /* the VM's clock in host time */
 	host_turn(&fx_host, at - 5);
 	assert_true(fx_idle_until == at - 5); /* the step's wish comes first */
 	v->nmi_pending = true;
-	vcpu_request(v, VCPU_REQ_EVENT);
+	vcpu_notify(v, VCPU_REQ_EVENT);
 	will_exit_for(v, EXIT_PAUSE);
 	host_turn(&fx_host, FOREVER);
 	assert_int_equal(v->hw->last_inject.type, EVENT_NMI);
@@ -287,12 +317,12 @@ static void test_without_a_timer_the_cpus_own_is_armed(void **state)
 	(void)state;
 	fx_idle_alarm = 0;
 	will_halt(v);
-	assert_int_equal(vcpu_run(v, FOREVER - 7), RUN_HALTED);
+	assert_int_equal(run(v, FOREVER - 7), RUN_HALTED);
 	assert_true(fx_idle_alarm == 0);
 	fake_machine.has_timer = false;
 	v->state = VCPU_RUNNABLE;
 	will_halt(v);
-	assert_int_equal(vcpu_run(v, FOREVER - 7), RUN_HALTED);
+	assert_int_equal(run(v, FOREVER - 7), RUN_HALTED);
 	fake_machine.has_timer = true;
 	assert_true(fx_idle_alarm == v->hw->last_deadline && fx_idle_alarm != 0);
 }
@@ -324,7 +354,7 @@ static void test_nobody_can_run_and_nothing_is_due(void **state)
 {
 	(void)state;
 	will_halt(v);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	assert_int_equal(run(v, FOREVER), RUN_HALTED);
 	host_turn(&fx_host, FOREVER);
 	assert_true(fx_idle_until == FOREVER);
 	host_turn(&fx_host, 1); /* a deadline that has passed: no sleep at all */
@@ -345,7 +375,7 @@ static void test_alarm_bounds_the_entry_and_fires(void **state)
 	e.tsc = at; /* so late it is, says the exit */
 	will_exit(v, &e);
 	will_exit_for(v, EXIT_PAUSE);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
 	assert_int_equal(v->hw->enters, 2);
 	assert_int_equal(v->hw->last_inject.vector, 0x40);
 	assert_true(v->hw->last_deadline > at); /* no alarm is left */
@@ -360,7 +390,7 @@ static void test_alarm_not_a_tick_early(void **state)
 	e.tsc = alarm_40.at - (uint64_t)vm->clock_offset - 1;
 	will_exit(v, &e);
 	will_exit_for(v, EXIT_PAUSE);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
 	assert_true(alarm_40.armed);
 	assert_true(v->hw->last_deadline == e.tsc + 1);
 }
@@ -376,7 +406,7 @@ static void test_own_alarm_bounds_the_entry_and_fires(void **state)
 	e.tsc = alarm_40.at - (uint64_t)vm->clock_offset;
 	will_exit(v, &e);
 	will_exit_for(v, EXIT_PAUSE);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
 	assert_int_equal(v->hw->enters, 2);
 	assert_false(alarm_40.armed);
 	assert_int_equal(v->hw->last_inject.vector, 0x40);
@@ -384,17 +414,25 @@ static void test_own_alarm_bounds_the_entry_and_fires(void **state)
 
 static void test_own_alarm_wakes_and_bounds_the_idle_time(void **state)
 {
+	uint64_t at;
+
 	(void)state;
 	vcpu_hw_set(v, VCPU_RFLAGS, 0x202);
+	arm_40_on(&v->clock, FX_TSC_HZ / 20);
+	at = alarm_40.at - (uint64_t)vm->clock_offset;
 	will_halt(v);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
-	arm_40_on(&v->clock, 100 * FX_TSC_HZ);
-	host_turn(&fx_host, FOREVER);
-	assert_true(fx_idle_until == alarm_40.at - (uint64_t)vm->clock_offset);
-	vclock_arm(&v->clock, &alarm_40, vclock_now(&v->clock));
+	turns(1);
+	assert_int_equal(v->state, VCPU_HALTED);
+	turns(1);
+	if (fx_idles == 1)
+		assert_true(fx_idle_until == at);
+	while (rdtsc() < at)
+		;
 	will_exit_for(v, EXIT_PAUSE);
-	host_turn(&fx_host, FOREVER);
+	turns(1);
+	assert_int_equal(v->hw->enters, 2);
 	assert_int_equal(v->hw->last_inject.vector, 0x40);
+	assert_false(deadline_armed(&v->seat->alarm));
 }
 
 /* --- requests --- */
@@ -403,15 +441,59 @@ static void test_pause_request_keeps_the_others(void **state)
 {
 	(void)state;
 	vcpu_request(v, VCPU_REQ_PAUSE | VCPU_REQ_FLUSH | VCPU_REQ_EVENT);
-	host_turn(&fx_host, FOREVER);
+	turns(4);
 	assert_int_equal(v->hw->enters, 0);
-	assert_int_equal(vm->state, VM_PAUSED);
 	assert_true(v->requests & VCPU_REQ_FLUSH);
 	assert_true(v->requests & VCPU_REQ_EVENT);
+	assert_int_equal(vm_pause(vm, fx_why), 0);
+	turns(4);
+	assert_int_equal(v->hw->enters, 0);
 	assert_int_equal(vm_resume(vm, fx_why), 0);
 	will_exit_for(v, EXIT_PAUSE);
-	host_turn(&fx_host, FOREVER);
+	turns(2);
 	assert_int_equal(v->hw->flushes, 1);
+}
+
+/* The word is looked at in the last moment before an entry; the entry then turns back. */
+static void test_a_call_makes_the_entry_turn_back(void **state)
+{
+	struct vm_exit e = {.reason = EXIT_CPUID, .tsc = rdtsc()};
+
+	(void)state;
+	fake_vcpu_add_exit(v, &e, ERR_AGAIN); /* for nothing: goes on */
+	fake_vcpu_add_exit(v, &e, ERR_AGAIN);
+	fx_attention[0] = 1;
+	v->hw->on_enter = NULL;
+	will_exit_for(v, EXIT_PAUSE);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(v->hw->enters, 3);
+	assert_int_equal(v->exit_counts[EXIT_CPUID], 0);
+	assert_int_equal(fx_attention[0], 0);
+}
+
+static void want_the_cpu(struct vcpu *cpu)
+{
+	cpu->hw->on_enter = NULL;
+	fx_runner->sched->kicked = 1;
+}
+
+static void test_a_call_of_the_scheduler_ends_the_stay(void **state)
+{
+	struct vm_exit e = {.reason = EXIT_EXCEPTION_NMI, .tsc = rdtsc()};
+
+	(void)state;
+	e.event = (struct event){.valid = true, .vector = 2, .type = EVENT_NMI};
+	will_exit(v, &e); /* a kick with nothing behind it */
+	will_exit_for(v, EXIT_CPUID);
+	v->hw->on_enter = NULL;
+	will_exit(v, &e);
+	will_exit_for(v, EXIT_PAUSE);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(v->hw->enters, 4);
+	v->hw->on_enter = want_the_cpu;
+	will_exit(v, &e);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(v->hw->enters, 5);
 }
 
 /* --- INIT and SIPI --- */
@@ -423,12 +505,12 @@ static void test_sipi_starts_a_waiting_cpu(void **state)
 
 	(void)state;
 	will_halt(v);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	assert_int_equal(run(v, FOREVER), RUN_HALTED);
 	assert_int_equal(ap->state, VCPU_WAIT_SIPI);
 	host_turn(&fx_host, FOREVER);
 	assert_int_equal(ap->hw->enters, 0);
 	ap->sipi_vector = 0x9a;
-	vcpu_request(ap, VCPU_REQ_INIT | VCPU_REQ_SIPI);
+	vcpu_notify(ap, VCPU_REQ_INIT | VCPU_REQ_SIPI);
 	will_exit_for(ap, EXIT_PAUSE);
 	host_turn(&fx_host, FOREVER);
 	assert_int_equal(ap->hw->enters, 1);
@@ -438,7 +520,7 @@ static void test_sipi_starts_a_waiting_cpu(void **state)
 	assert_int_equal(cs.base, 0x9a000);
 	assert_int_equal(vcpu_hw_get(ap, VCPU_RIP), 0);
 	/* A second SIPI, as Linux sends it, changes nothing. */
-	vcpu_request(ap, VCPU_REQ_SIPI);
+	vcpu_notify(ap, VCPU_REQ_SIPI);
 	vcpu_hw_set(ap, VCPU_RIP, 0x77);
 	will_exit_for(ap, EXIT_PAUSE);
 	host_turn(&fx_host, FOREVER);
@@ -451,12 +533,12 @@ static void test_init_takes_a_running_cpu_away(void **state)
 	(void)state;
 	v->inject = (struct event){.valid = true, .vector = 13, .type = EVENT_EXCEPTION};
 	vcpu_request(v, VCPU_REQ_INIT | VCPU_REQ_FLUSH);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	assert_int_equal(run(v, FOREVER), RUN_HALTED);
 	assert_int_equal(v->state, VCPU_WAIT_SIPI);
 	assert_false(v->inject.valid);
-	assert_true(v->requests & VCPU_REQ_FLUSH); /* still owed */
+	assert_int_equal(v->hw->flushes, 1);
 	v->sipi_vector = 1;
-	vcpu_request(v, VCPU_REQ_SIPI);
+	vcpu_notify(v, VCPU_REQ_SIPI);
 	will_exit_for(v, EXIT_PAUSE);
 	host_turn(&fx_host, FOREVER);
 	assert_int_equal(v->hw->enters, 1);
@@ -467,14 +549,14 @@ static void test_a_stray_sipi_is_not_kept(void **state)
 {
 	(void)state;
 	will_halt(v);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
-	vcpu_request(v, VCPU_REQ_SIPI);
-	host_turn(&fx_host, FOREVER);
+	assert_int_equal(run(v, FOREVER), RUN_HALTED);
+	vcpu_notify(v, VCPU_REQ_SIPI);
+	turns(3);
 	assert_int_equal(v->state, VCPU_HALTED);
-	vcpu_request(v, VCPU_REQ_INIT);
-	host_turn(&fx_host, FOREVER);
+	vcpu_notify(v, VCPU_REQ_INIT);
+	turns(3);
 	assert_int_equal(v->state, VCPU_WAIT_SIPI); /* the SIPI from before does not start it */
-	host_turn(&fx_host, FOREVER);
+	turns(3);
 	assert_int_equal(v->hw->enters, 1);
 }
 
@@ -487,14 +569,11 @@ static void test_turns_go_round(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
-		for (unsigned k = 0; k < 4; k++)
+		for (unsigned k = 0; k < 13; k++)
 			will_exit_for(all[i], EXIT_PAUSE);
-	for (unsigned turn = 1; turn <= 4; turn++) {
-		for (unsigned i = 0; i < 3; i++)
-			host_turn(&fx_host, FOREVER);
-		for (unsigned i = 0; i < 3; i++)
-			assert_int_equal(all[i]->hw->enters, turn);
-	}
+	turns(12);
+	for (unsigned i = 0; i < 3; i++)
+		assert_in_range(all[i]->hw->enters, 3, 5);
 }
 
 static void test_cpus_of_a_vm_go_round(void **state)
@@ -503,14 +582,14 @@ static void test_cpus_of_a_vm_go_round(void **state)
 
 	(void)state;
 	ap->state = VCPU_RUNNABLE;
-	for (unsigned k = 0; k < 3; k++) {
+	(void)sched_wake(&ap->seat->entity, rdtsc());
+	for (unsigned k = 0; k < 9; k++) {
 		will_exit_for(v, EXIT_PAUSE);
 		will_exit_for(ap, EXIT_PAUSE);
 	}
-	for (unsigned i = 0; i < 6; i++)
-		host_turn(&fx_host, FOREVER);
-	assert_int_equal(v->hw->enters, 3);
-	assert_int_equal(ap->hw->enters, 3);
+	turns(8);
+	assert_in_range(v->hw->enters, 3, 5);
+	assert_int_equal(v->hw->enters + ap->hw->enters, 8);
 }
 
 static void test_a_crash_is_its_own(void **state)
@@ -519,10 +598,9 @@ static void test_a_crash_is_its_own(void **state)
 
 	(void)state;
 	will_exit_for(v, EXIT_TRIPLE_FAULT);
-	will_exit_for(b->vcpus[0], EXIT_PAUSE);
-	will_exit_for(b->vcpus[0], EXIT_PAUSE);
-	for (unsigned i = 0; i < 3; i++)
-		host_turn(&fx_host, FOREVER);
+	for (unsigned i = 0; i < 4; i++)
+		will_exit_for(b->vcpus[0], EXIT_PAUSE);
+	turns(3);
 	assert_int_equal(vm->state, VM_CRASHED);
 	assert_int_equal(vm->crashes, 1);
 	assert_int_equal(b->state, VM_RUNNING);
@@ -578,6 +656,8 @@ int main(void)
 		T(test_own_alarm_bounds_the_entry_and_fires),
 		T(test_own_alarm_wakes_and_bounds_the_idle_time),
 		T(test_pause_request_keeps_the_others),
+		T(test_a_call_makes_the_entry_turn_back),
+		T(test_a_call_of_the_scheduler_ends_the_stay),
 		T(test_sipi_starts_a_waiting_cpu),
 		T(test_init_takes_a_running_cpu_away),
 		T(test_a_stray_sipi_is_not_kept),

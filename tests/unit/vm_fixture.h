@@ -20,11 +20,15 @@
 #include "vmm/core/conf.h"
 #include "vmm/core/cpuid_policy.h"
 #include "vmm/life/board.h"
+#include "vmm/life/freeze.h"
 #include "vmm/life/life.h"
 #include "vmm/life/run.h"
 
 #define FX_TSC_HZ 1000000000ull
 #define FX_PAGES 4096u /* 16 MiB */
+#ifndef FX_CPUS
+#define FX_CPUS 1u /* CPUs, bit by bit */
+#endif
 
 static struct fake_pages fx_pages;
 static struct heap fx_heap;
@@ -49,6 +53,34 @@ void idle_alarm(uint64_t tsc)
 void idle_window(void)
 {
 	fx_windows++;
+}
+
+/* One CPU, unless a test makes more: whose runner is this CPU's, and who was sent NMIs. */
+static struct runner *fx_runner;
+static uint32_t fx_attention[4];
+static unsigned fx_kicks[4];
+/* What the machine without VMs has taken: for tests that want it all back. */
+static size_t fx_pages_of_host, fx_objects_of_host;
+
+struct runner *runner_here(void)
+{
+	return fx_runner;
+}
+
+void runner_set_here(struct runner *r)
+{
+	fx_runner = r;
+}
+
+static uint32_t *fx_attention_word(uint32_t cpu)
+{
+	return &fx_attention[cpu];
+}
+
+static void fx_kick(uint32_t cpu)
+{
+	fx_attention[cpu] = 1;
+	fx_kicks[cpu]++;
 }
 
 static void fx_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
@@ -103,6 +135,12 @@ static UNUSED void fx_host_init(void)
 	fx_host.wall_seconds = fx_wall_seconds;
 	fx_host.free_bytes = fx_free_bytes;
 	fx_host.can_run = true;
+	fx_host.attention = fx_attention_word;
+	fx_host.kick = fx_kick;
+	memset(fx_kicks, 0, sizeof(fx_kicks));
+	assert_int_equal(runners_init(&fx_host, FX_CPUS), 0);
+	fx_pages_of_host = fx_pages.pages_out;
+	fx_objects_of_host = fx_heap.objects;
 	fake_machine.cpuid = fx_cpuid;
 	fake_machine.xcr0_allowed = XCR0_X87 | XCR0_SSE | XCR0_AVX;
 	fake_machine.out_of_memory = false;
@@ -114,6 +152,8 @@ static UNUSED void fx_host_destroy(void)
 {
 	while (fx_host.vm_count > 0)
 		vm_destroy(&fx_host, fx_host.vms[0]);
+	heap_free(&fx_heap, fx_host.runners);
+	heap_free(&fx_heap, fx_host.sched);
 	fake_pages_destroy(&fx_pages);
 }
 
@@ -155,6 +195,13 @@ static UNUSED struct vm *fx_create(const struct vm_config *c)
 		print_error("%s\n", fx_why);
 	assert_int_equal(err, 0);
 	return vm;
+}
+
+/* As the boot CPU does when a vCPU has ended the VM. */
+static UNUSED void fx_ended(struct vm *vm, enum run_end end)
+{
+	vm_freeze(vm);
+	vm_ended(&fx_host, vm, end);
 }
 
 /* A VM that runs. */

@@ -86,7 +86,7 @@ bool vcpu_inject_pending(struct vcpu *v, const struct irq_source *irqs)
 {
 	int vector;
 
-	if (unlikely(v->vm->crash[0] != '\0'))
+	if (unlikely(__atomic_load_n(&v->vm->crash_noted, __ATOMIC_RELAXED)))
 		return false;
 	vector = irqs->next(irqs->ctx);
 	if (unlikely(__atomic_load_n(&v->nmi_pending, __ATOMIC_ACQUIRE)) && !v->inject.valid &&

@@ -74,9 +74,13 @@ void vcpu_hw_reset(struct vcpu *v, bool init);
 void vcpu_hw_load(struct vcpu *v);
 void vcpu_hw_unload(struct vcpu *v);
 
+/* The CPU that has v loaded, and has to unload it before another one may load it; -1: none has. */
+int vcpu_hw_holder(const struct vcpu *v);
+
 /* Run the guest until it leaves. Injects v->inject (and clears it), then fills *e and writes the ring.
  * deadline: host TSC at which the guest shall be left at the latest, by the preemption timer where the processor has it.
- * Returns 0; ERR_FAULT when the processor refused the entry: e->reason is then EXIT_BAD_GUEST_STATE, EXIT_BAD_MSR_LOAD or
+ * Returns 0; ERR_AGAIN when it was not entered, since the CPU's attention word is set: nothing has changed but e->tsc;
+ * ERR_FAULT when the processor refused the entry: e->reason is then EXIT_BAD_GUEST_STATE, EXIT_BAD_MSR_LOAD or
  * EXIT_REASON_COUNT (VMLAUNCH failed; e->qualification is the VM-instruction error).
  * Context: IF = 0, v loaded on this CPU. Returns with IF = 0. */
 int vcpu_hw_enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e);

@@ -16,6 +16,7 @@
 #include "vmm/devices/vuart.h"
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/life/platform.h"
+#include "vmm/life/runner.h"
 
 /* One per vCPU. */
 struct cpu_board {
@@ -24,11 +25,14 @@ struct cpu_board {
 	enum vcpu_apic_help help;
 	void *lapic_page;
 	struct vcpu *vcpu;
+	struct vcpu_seat seat;
 	struct vm_platform *board;
 };
 
 struct vm_platform {
 	struct vm *vm;
+	struct sched_group group; /* its share of the CPUs */
+	struct deadline alarm;    /* the next alarm of the VM's clock, while it runs */
 	struct console console;
 	struct vuart uart;
 	struct vpic pic;
@@ -55,3 +59,7 @@ struct vm_platform {
 struct irq_line board_isa_irq(struct vm_platform *b, unsigned irq);
 void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz);
 void board_wire_controllers(struct vm_platform *b);
+
+/* freeze.c: the VM's clock in the queue of a CPU. */
+void board_clock_changed(void *vm);
+void board_alarm_fire(void *vm);

@@ -14,13 +14,25 @@ static uint64_t clock_now(void *ctx)
 	return rdtsc() + (uint64_t)vm->clock_offset;
 }
 
-void vm_clock_init(struct vm *vm, uint64_t tsc_hz)
+static uint64_t own_clock_now(void *ctx)
 {
-	const struct vclock clock = {.now = clock_now, .ctx = vm, .hz = tsc_hz};
+	return clock_now(((struct vcpu *)ctx)->vm);
+}
 
-	vm->clock = clock;
-	for (unsigned i = 0; i < vm->vcpu_count; i++)
-		vm->vcpus[i]->clock = clock;
+/* Whoever touches a vCPU's own clock runs the vCPU, or has it frozen. */
+static void own_clock_changed(void *ctx)
+{
+	vcpu_request(ctx, VCPU_REQ_TIMER);
+}
+
+void vm_clock_init(struct vm *vm, uint64_t tsc_hz, void (*changed)(void *vm))
+{
+	vm->clock = (struct vclock){.now = clock_now, .changed = changed, .ctx = vm, .hz = tsc_hz};
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+		struct vcpu *v = vm->vcpus[i];
+
+		v->clock = (struct vclock){.now = own_clock_now, .changed = own_clock_changed, .ctx = v, .hz = tsc_hz};
+	}
 }
 
 void vm_clock_set(struct vm *vm, uint64_t ticks)

@@ -5,8 +5,8 @@
 
 #include "vmm/core/vm.h"
 
-/* The VM's clock and those of its vCPUs, without alarms. */
-void vm_clock_init(struct vm *vm, uint64_t tsc_hz);
+/* The VM's clock and those of its vCPUs, without alarms. changed: the earliest alarm of the VM's clock is another one. */
+void vm_clock_init(struct vm *vm, uint64_t tsc_hz, void (*changed)(void *vm));
 
 /* The clock reads `ticks` now, and goes on from there. */
 void vm_clock_set(struct vm *vm, uint64_t ticks);

@@ -6,6 +6,7 @@
 #include "kernel/log.h"
 #include "vmm/core/msr_policy.h"
 #include "vmm/core/vcpu_hw.h"
+#include "vmm/life/freeze.h"
 #include "vmm/life/platform.h"
 
 /* Before anything is taken: what can be said from the configuration alone. */
@@ -161,11 +162,12 @@ void vm_destroy(struct vmm_host *host, struct vm *vm)
 {
 	unsigned i = 0;
 
+	vm_freeze(vm);
+	vm_alarms_stop(vm);
 	while (host->vms[i] != vm)
 		i++;
 	for (host->vm_count--; i < host->vm_count; i++)
 		host->vms[i] = host->vms[i + 1];
-	host->next_turn = 0;
 	log_info("%s: destroyed", vm->config.name);
 	platform_destroy(host, vm);
 	destroy_vcpus(host, vm);

@@ -25,7 +25,7 @@ struct vmm_host {
 	uint64_t (*free_bytes)(void);   /* memory that can still be given away */
 	bool (*idle_work)(void);        /* a bounded piece of work for a CPU with nothing to do; false: there is none. Or NULL */
 	uint32_t *(*attention)(uint32_t cpu); /* that CPU's attention word, see runner.h */
-	void (*send_nmi)(uint32_t cpu);
+	void (*kick)(uint32_t cpu); /* sets that word, and calls the CPU out of its guest or its sleep by NMI */
 	struct runner *runners; /* by CPU number; made by runners_init() */
 	unsigned cpu_count;     /* runners there are; not each of them need be present */
 	struct sched *sched;

@@ -1,9 +1,11 @@
 /* The steps of a VM's life, one function and one file each. A step that is not legal in the VM's state, or that fails,
- * says why in words and changes nothing. Context: the host loop or the monitor, never inside a VM's exit. */
+ * says why in words and changes nothing. Context: the boot CPU's loop or the monitor, never inside a VM's exit. The VM's
+ * vCPUs may run on any CPU meanwhile. */
 #pragma once
 
 #include "vmm/core/vm.h"
 #include "vmm/life/host.h"
+#include "vmm/life/run_end.h"
 
 #define LIFE_WHY 256u
 
@@ -30,9 +32,12 @@ MUST_CHECK int vm_shutdown(struct vm *vm, char why[LIFE_WHY]);
 /* Take it apart and give everything back. */
 void vm_destroy(struct vmm_host *host, struct vm *vm);
 
-/* What the loop does after a vCPU came back with VERDICT_STOP or VERDICT_CRASH: note it in the log, print the post-mortem,
- * and restart the VM when its configuration says so. */
-void vm_ended(struct vmm_host *host, struct vm *vm, bool crashed);
+/* What the boot CPU does after a vCPU has ended the VM (vm_end()): note it in the log, print the post-mortem, and restart the
+ * VM when its configuration says so. Context: vCPUs frozen. */
+void vm_ended(struct vmm_host *host, struct vm *vm, enum run_end end);
+
+/* If a vCPU has ended the VM: vm_ended(). Afterwards its vCPUs run if the VM does. Context: the boot CPU. */
+void vm_see_to_end(struct vmm_host *host, struct vm *vm);
 
 /* Everything about a VM that has crashed (or not): reason, registers, the walk of RIP, code bytes, last exits. One line a call. */
 void vm_postmortem(struct vm *vm, struct vcpu *v, void (*line)(void *ctx, const char *text), void *ctx);

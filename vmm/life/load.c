@@ -98,6 +98,7 @@ static void power_on(struct vm *vm)
 {
 	vm->request = VM_REQUEST_NONE;
 	vm->crash[0] = '\0';
+	vm->crash_noted = false;
 	vm->clock_offset = (int64_t)(0 - rdtsc());
 	vm->paused_at = 0;
 	platform_reset(vm);

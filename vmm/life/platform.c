@@ -54,11 +54,15 @@ static void uart_feed(void *ctx)
 bool vm_console_poll(struct vm *vm)
 {
 	struct vuart *uart = &vm->platform->uart;
+	bool waiting;
 
+	vm_lock(vm);
 	uart_feed(vm->platform);
 	if (vuart_tx_waiting(uart))
 		vuart_tx_resume(uart);
-	return !vuart_tx_waiting(uart);
+	waiting = vuart_tx_waiting(uart);
+	vm_unlock(vm);
+	return !waiting;
 }
 
 struct console *vm_console(struct vm *vm)
@@ -177,6 +181,19 @@ static int make_cpuid(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 	return err;
 }
 
+/* The VM's share of the CPUs, and which of them it may use. */
+static int join_scheduler(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
+{
+	const struct vm_config *c = &vm->config;
+
+	if ((c->pins & host->sched->present) == 0) {
+		fmt_snprintf(why, LIFE_WHY, "%s: pin: none of these CPUs runs; those that do are 0x%llx, bit by bit", c->name,
+			     (unsigned long long)host->sched->present);
+		return ERR_RANGE;
+	}
+	return sched_group_init(&vm->platform->group, c->weight, c->cap);
+}
+
 int platform_create(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 {
 	int err;
@@ -186,12 +203,15 @@ int platform_create(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 	vm->open_bus[0] = (struct guest_range){PLATFORM_VGA_HOLE, PLATFORM_ROM - PLATFORM_VGA_HOLE};
 	vm->open_bus[1] = (struct guest_range){PLATFORM_PCI_HOLE, 4 * GIB - PLATFORM_PCI_HOLE};
 	vm->open_bus_count = 2;
-	vm_clock_init(vm, host->tsc_hz);
+	vm_clock_init(vm, host->tsc_hz, board_clock_changed);
 	vm->platform = heap_alloc(host->heap, sizeof(*vm->platform));
 	if (vm->platform == NULL)
 		return ERR_NOMEM;
 	vm->platform->vm = vm;
-	err = make_cpuid(host, vm, why);
+	deadline_init(&vm->platform->alarm, board_alarm_fire, vm);
+	err = join_scheduler(host, vm, why);
+	if (err == 0)
+		err = make_cpuid(host, vm, why);
 	if (err == 0)
 		err = make_apic_pages(host, vm);
 	if (err == 0) {
@@ -223,6 +243,7 @@ void platform_reset(struct vm *vm)
 {
 	struct vm_platform *b = vm->platform;
 
+	vm_lock(vm);
 	vpic_reset(&b->pic);
 	vioapic_reset(&b->ioapic);
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
@@ -237,6 +258,7 @@ void platform_reset(struct vm *vm)
 	fw_cfg_reset(&b->fw_cfg);
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
 		vlapic_set_virtual_wire(&b->cpus[i].lapic);
+	vm_unlock(vm);
 }
 
 /* The tables are put together in the guest's own memory: they lie in its ROM area, one piece of RAM. */
@@ -255,7 +277,9 @@ uint64_t platform_write_tables(struct vm *vm)
 
 void platform_power_button(struct vm *vm)
 {
+	vm_lock(vm);
 	vacpi_pm_power_button(&vm->platform->pm);
+	vm_unlock(vm);
 }
 
 const struct irq_source *vcpu_irq_source(const struct vcpu *v)

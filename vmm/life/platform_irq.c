@@ -49,9 +49,15 @@ void board_wire_controllers(struct vm_platform *b)
 	vioapic_init(&b->ioapic, ioapic_deliver, b);
 }
 
+/* A sleeping vCPU's own clock has something to do. */
+static void seat_alarm(void *ctx)
+{
+	vcpu_notify(ctx, VCPU_REQ_TIMER);
+}
+
 static void apic_raised(void *ctx)
 {
-	vcpu_request(((struct cpu_board *)ctx)->vcpu, VCPU_REQ_EVENT);
+	vcpu_notify(((struct cpu_board *)ctx)->vcpu, VCPU_REQ_EVENT);
 }
 
 static void apic_nmi(void *ctx)
@@ -59,12 +65,12 @@ static void apic_nmi(void *ctx)
 	struct vcpu *v = ((struct cpu_board *)ctx)->vcpu;
 
 	__atomic_store_n(&v->nmi_pending, true, __ATOMIC_RELAXED); /* the request publishes it */
-	vcpu_request(v, VCPU_REQ_EVENT);
+	vcpu_notify(v, VCPU_REQ_EVENT);
 }
 
 static void apic_init(void *ctx)
 {
-	vcpu_request(((struct cpu_board *)ctx)->vcpu, VCPU_REQ_INIT);
+	vcpu_notify(((struct cpu_board *)ctx)->vcpu, VCPU_REQ_INIT);
 }
 
 static void apic_startup(void *ctx, uint8_t vector)
@@ -72,7 +78,7 @@ static void apic_startup(void *ctx, uint8_t vector)
 	struct vcpu *v = ((struct cpu_board *)ctx)->vcpu;
 
 	__atomic_store_n(&v->sipi_vector, vector, __ATOMIC_RELAXED); /* the request publishes it */
-	vcpu_request(v, VCPU_REQ_SIPI);
+	vcpu_notify(v, VCPU_REQ_SIPI);
 }
 
 static void apic_send_ipi(void *ctx, const struct vlapic_ipi *ipi)
@@ -214,6 +220,10 @@ void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz)
 		cpu->help = vcpu_hw_apic_help();
 		cpu->irqs = (struct irq_source){.peek = irq_peek, .next = irq_next, .take = irq_take, .ctx = cpu};
 		vcpu_hw_apic_attach(cpu->vcpu, cpu->lapic_page);
+		cpu->seat.vcpu = cpu->vcpu;
+		cpu->seat.on_cpu = SEAT_NOWHERE;
+		deadline_init(&cpu->seat.alarm, seat_alarm, cpu->vcpu);
+		cpu->vcpu->seat = &cpu->seat;
 		vlapic_init(&cpu->lapic, &config);
 		cpu->vcpu->lapic = &cpu->lapic;
 		b->lapics[i] = &cpu->lapic;

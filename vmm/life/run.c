@@ -1,33 +1,31 @@
 /* The vCPU loop: events in, enter, exit out, until a verdict says stop. This is the only place that moves RIP over an
- * instruction, and the only one that acts on a verdict. Above it, the loop of the CPU: one turn looks after every VM's
- * alarms, picks a vCPU, runs it for a slice, and takes the interrupts that came meanwhile. */
+ * instruction, and the only one that acts on a verdict. Above it, the loop of a CPU: one turn fires alarms, lets the
+ * scheduler choose a vCPU, runs it for a slice, and takes the interrupts that came meanwhile. */
 #include "vmm/life/run.h"
 
 #include "arch/x86/insn.h"
 #include "kernel/idle.h"
+#include "kernel/lib/errors.h"
 #include "kernel/log.h"
 #include "vmm/core/inject.h"
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/devices/vlapic.h"
 #include "vmm/exit/dispatch.h"
+#include "vmm/life/freeze.h"
 #include "vmm/life/life.h"
 #include "vmm/life/platform.h"
 
-#define SLICE_MS 10u
+/* The boot CPU looks after the monitor: it is not longer in a guest, even if nobody else wants to run. (A host interrupt
+ * calls it out before; but not in every emulator, as long as the guest has IF = 0.) */
+#define BOOT_CPU_SLICE_MS 40u
 #define RFLAGS_IF BIT64(9)
 
-/* The VM's time in host time: when the next alarm of one of its clocks is due, by the host's TSC. */
-static uint64_t next_alarm(const struct vm *vm, const struct vclock *clock)
+/* When the next alarm of the vCPU's own clock is due, by the host's TSC. */
+static uint64_t own_alarm(const struct vcpu *v)
 {
-	uint64_t at = vclock_next(clock);
+	uint64_t at = vclock_next(&v->clock);
 
-	return at == VCLOCK_NEVER ? UINT64_MAX : at - (uint64_t)vm->clock_offset;
-}
-
-static void fire_alarms(struct vm *vm, struct vclock *clock, uint64_t now)
-{
-	if (unlikely(now >= next_alarm(vm, clock)))
-		vclock_expire(clock, now + (uint64_t)vm->clock_offset);
+	return at == VCLOCK_NEVER ? UINT64_MAX : at - (uint64_t)v->vm->clock_offset;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -85,25 +83,26 @@ static void take_sipi(struct vcpu *v)
 /* Before an entry: what others asked of this vCPU, and the events that are due. False: do not enter. */
 static bool before_entry(struct vcpu *v, enum run_end *end)
 {
-	uint32_t requests = __atomic_exchange_n(&v->requests, 0, __ATOMIC_ACQUIRE);
+	uint32_t requests = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
 
 	/* What is left undone here is still asked for when the loop comes back. */
 	if (requests & VCPU_REQ_PAUSE) {
-		vcpu_request(v, requests & ~(uint32_t)VCPU_REQ_PAUSE);
-		*end = RUN_PAUSED;
-		return false;
-	}
-	if (requests & VCPU_REQ_INIT)
-		take_init(v);
-	if (requests & VCPU_REQ_SIPI)
-		take_sipi(v);
-	if (v->state != VCPU_RUNNABLE) {
-		vcpu_request(v, requests & (VCPU_REQ_EVENT | VCPU_REQ_FLUSH));
-		*end = RUN_HALTED;
+		vcpu_request(v, requests);
+		*end = RUN_YIELD;
 		return false;
 	}
 	if (requests & VCPU_REQ_FLUSH)
 		vcpu_hw_flush(v);
+	if (requests & VCPU_REQ_INIT)
+		take_init(v);
+	if (requests & VCPU_REQ_SIPI)
+		take_sipi(v);
+	if (v->state == VCPU_HALTED && vcpu_can_wake(v))
+		v->state = VCPU_RUNNABLE;
+	if (v->state != VCPU_RUNNABLE) {
+		*end = RUN_HALTED;
+		return false;
+	}
 	if (!vcpu_inject_pending(v, vcpu_irq_source(v))) {
 		*end = RUN_CRASHED;
 		return false;
@@ -115,9 +114,33 @@ static bool before_entry(struct vcpu *v, enum run_end *end)
 	return true;
 }
 
-/* Act on a verdict. False: leave the loop with *end. */
-static bool obey(struct vcpu *v, const struct vm_exit *e, enum verdict verdict, enum run_end *end)
+/* Somebody called this CPU, or an interrupt came: is there anything that wants it out of the loop? */
+static bool called_away(struct runner *r, uint64_t now)
 {
+	__atomic_exchange_n(r->attention, 0, __ATOMIC_SEQ_CST);
+	runner_serve(r);
+	return sched_due(r->sched, now) || (r->cpu == 0 && __atomic_load_n(&r->host->ended, __ATOMIC_ACQUIRE) != 0);
+}
+
+/* A verdict YIELD. False: leave the loop. */
+static bool goes_on(struct runner *r, const struct vm_exit *e)
+{
+	switch (e->reason) {
+	case EXIT_PAUSE:
+		sched_yield_to(r->sched, NULL);
+		return false;
+	case EXIT_EXTERNAL_INTERRUPT:
+		return !called_away(r, e->tsc) && r->cpu != 0;
+	default:
+		return !called_away(r, e->tsc);
+	}
+}
+
+/* Act on a verdict. False: leave the loop with *end. */
+static bool obey(struct runner *r, const struct vm_exit *e, enum verdict verdict, enum run_end *end)
+{
+	struct vcpu *v = r->current;
+
 	switch (verdict) {
 	case VERDICT_RESUME:
 		return true;
@@ -135,7 +158,7 @@ static bool obey(struct vcpu *v, const struct vm_exit *e, enum verdict verdict, 
 		return false;
 	case VERDICT_YIELD:
 		*end = RUN_YIELD;
-		return false;
+		return goes_on(r, e);
 	case VERDICT_PAUSE:
 		*end = RUN_PAUSED;
 		return false;
@@ -150,127 +173,155 @@ static bool obey(struct vcpu *v, const struct vm_exit *e, enum verdict verdict, 
 	}
 }
 
-enum run_end vcpu_run(struct vcpu *v, uint64_t slice_end)
+/* A deadline has come: what is due happens. False: the slice is over. */
+static bool time_passes(struct runner *r, struct vcpu *v, uint64_t now, uint64_t slice_end)
 {
-	struct vm *vm = v->vm;
-	struct vm_exit e;
-	uint64_t now = rdtsc();
-	enum run_end end = RUN_YIELD;
+	if (now >= own_alarm(v))
+		vclock_expire(&v->clock, now + (uint64_t)v->vm->clock_offset);
+	if (now >= __atomic_load_n(&r->next_alarm, __ATOMIC_RELAXED))
+		runner_alarms_expire(r, now);
+	vcpu_request(v, VCPU_REQ_TIMER);
+	return now < slice_end && !sched_due(r->sched, now);
+}
+
+enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end)
+{
 	const bool has_timer = vcpu_hw_has_timer();
+	uint64_t now = rdtsc(), deadline = 0;
+	enum run_end end = RUN_YIELD;
+	struct vm_exit e;
+	int err;
 
 	vcpu_hw_load(v);
 	for (;;) {
-		uint64_t alarm;
-
-		fire_alarms(vm, &vm->clock, now);
-		fire_alarms(vm, &v->clock, now);
-		if (unlikely(now >= slice_end))
+		if (unlikely(now >= deadline) && !time_passes(r, v, now, slice_end))
 			return RUN_YIELD;
-		if (unlikely(v->requests != 0 || v->inject.valid) && !before_entry(v, &end))
-			return end;
-		alarm = earlier(next_alarm(vm, &vm->clock), earlier(next_alarm(vm, &v->clock), slice_end));
+		if (unlikely(v->requests != 0)) {
+			if (!before_entry(v, &end))
+				return end;
+			deadline = earlier(slice_end, earlier(own_alarm(v), r->next_alarm));
+		}
 		/* Without a preemption timer it is this CPU's own timer that leaves the guest, by its interrupt. */
 		if (unlikely(!has_timer))
-			idle_alarm(alarm);
-		if (unlikely(vcpu_hw_enter(v, alarm, &e) != 0))
-			return entry_refused(v, &e);
+			idle_alarm(deadline);
+		err = vcpu_hw_enter(v, deadline, &e);
 		now = e.tsc;
+		if (unlikely(err == ERR_AGAIN)) {
+			if (called_away(r, now))
+				return RUN_YIELD;
+			continue;
+		}
+		if (unlikely(err != 0))
+			return entry_refused(v, &e);
 		/* An event that the exit cut off goes in again first; a fault of the handler's may join it as a double fault. */
 		if (unlikely(e.vectoring.valid)) {
 			v->inject = e.vectoring;
 			vcpu_request(v, VCPU_REQ_EVENT);
 		}
-		if (unlikely(!obey(v, &e, exit_dispatch(v, &e), &end)))
+		if (unlikely(!obey(r, &e, exit_dispatch(v, &e), &end)))
 			return end;
 	}
 }
 
-/* A sleeper with a reason to go on. INIT and SIPI are taken even by one that waits for nothing else; a SIPI for one that
- * does not wait for it is ignored, here as in take_sipi(). */
-static void wake_if_due(struct vcpu *v)
+/* The vCPU has nothing to do. From on_cpu on, others wake it through the scheduler; what they asked before that is seen by
+ * the look at its requests, so that no order of the two loses anything. After sched_block() it may be running elsewhere. */
+static void block(struct runner *r, struct vcpu *v)
 {
-	const uint32_t restart = VCPU_REQ_INIT | VCPU_REQ_SIPI;
-	uint32_t requests;
+	struct vcpu_seat *seat = v->seat;
+	uint64_t alarm = own_alarm(v);
 
-	if (v->state == VCPU_RUNNABLE || v->requests == 0)
-		return;
-	requests = __atomic_fetch_and(&v->requests, ~restart, __ATOMIC_ACQUIRE);
-	if (requests & VCPU_REQ_INIT)
-		take_init(v);
-	if (requests & VCPU_REQ_SIPI)
-		take_sipi(v);
-	if (v->state == VCPU_HALTED && vcpu_can_wake(v))
-		v->state = VCPU_RUNNABLE;
+	r->current = NULL;
+	if (alarm != UINT64_MAX)
+		runner_alarm_set(r, &seat->alarm, alarm);
+	__atomic_store_n(&seat->on_cpu, SEAT_NOWHERE, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) == 0)
+		(void)sched_block(r->sched, rdtsc());
 }
 
-/* A look at one VM: alarms, and sleepers that have a reason to wake. Lowers *wake to its next alarm. */
-static void vm_tick(struct vm *vm, uint64_t now, uint64_t *wake)
+static void run_slice(struct runner *r, struct vcpu *v, uint64_t slice_end)
 {
-	if (vm->state != VM_RUNNING)
-		return;
-	fire_alarms(vm, &vm->clock, now);
-	for (unsigned i = 0; i < vm->vcpu_count; i++) {
-		struct vcpu *v = vm->vcpus[i];
-
-		fire_alarms(vm, &v->clock, now);
-		wake_if_due(v);
-		*wake = earlier(*wake, next_alarm(vm, &v->clock));
-	}
-	*wake = earlier(*wake, next_alarm(vm, &vm->clock));
-}
-
-/* The next vCPU that can run, by turns; NULL when all sleep. */
-static struct vcpu *pick(struct vmm_host *host)
-{
-	for (unsigned i = 0; i < host->vm_count; i++) {
-		struct vm *vm = host->vms[(host->next_turn + i) % host->vm_count];
-
-		for (unsigned k = 0; vm->state == VM_RUNNING && k < vm->vcpu_count; k++) {
-			struct vcpu *v = vm->vcpus[(vm->next_vcpu + k) % vm->vcpu_count];
-
-			if (v->state != VCPU_RUNNABLE)
-				continue;
-			vm->next_vcpu = v->index + 1;
-			host->next_turn = (host->next_turn + i + 1) % host->vm_count;
-			return v;
-		}
-	}
-	return NULL;
-}
-
-static void run_slice(struct vmm_host *host, struct vcpu *v, uint64_t slice_end)
-{
+	struct vcpu_seat *seat = v->seat;
 	uint64_t begin = rdtsc();
-	enum run_end end = vcpu_run(v, slice_end);
-	char why[LIFE_WHY];
+	enum run_end end;
 
+	runner_alarm_cancel(&seat->alarm);
+	runner_fetch(r, v);
+	r->current = v;
+	__atomic_store_n(&seat->on_cpu, r->cpu, __ATOMIC_SEQ_CST);
+	end = vcpu_run(r, v, slice_end);
 	v->guest_ticks += rdtsc() - begin;
-	if (end == RUN_STOPPED || end == RUN_CRASHED)
-		vm_ended(host, v->vm, end == RUN_CRASHED);
-	else if (end == RUN_PAUSED && vm_pause(v->vm, why) != 0)
-		log_error("%s", why);
+	if (end == RUN_HALTED) {
+		block(r, v);
+		return;
+	}
+	r->current = NULL;
+	__atomic_store_n(&seat->on_cpu, SEAT_NOWHERE, __ATOMIC_SEQ_CST);
+	if (end != RUN_YIELD)
+		vm_end(v->vm, end);
+}
+
+static void idle(struct runner *r, uint64_t until)
+{
+	until = earlier(until, r->next_alarm);
+	if (until <= rdtsc() || (r->host->idle_work != NULL && r->host->idle_work()))
+		return;
+	idle_until(until);
+}
+
+static void runner_turn(struct runner *r, uint64_t until)
+{
+	struct sched_entity *next;
+	struct sched_slice slice;
+	uint64_t now;
+
+	__atomic_exchange_n(r->attention, 0, __ATOMIC_SEQ_CST);
+	runner_serve(r);
+	now = rdtsc();
+	if (now >= r->next_alarm)
+		runner_alarms_expire(r, now);
+	next = sched_pick(r->sched, now, &slice);
+	runner_kick_all(r->host, slice.kicks);
+	until = earlier(until, slice.until);
+	if (next != NULL && r->cpu == 0)
+		until = earlier(until, now + r->host->tsc_hz / 1000 * BOOT_CPU_SLICE_MS);
+	if (next != NULL)
+		run_slice(r, container_of(next, struct vcpu_seat, entity)->vcpu, until);
+	else
+		idle(r, until);
+	/* In Bochs a guest that was entered with IF = 0 does not leave for an interrupt, and on real hardware one may have come
+	 * since the exit: everything pending is handled here. */
+	idle_window();
+}
+
+/* The VMs whose vCPUs have ended them. */
+static void see_to_the_ended(struct vmm_host *host)
+{
+	if (likely(__atomic_load_n(&host->ended, __ATOMIC_ACQUIRE) == 0))
+		return;
+	__atomic_store_n(&host->ended, 0, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < host->vm_count; i++) {
+		struct vm *vm = host->vms[i];
+
+		if (__atomic_load_n(&vm->ended, __ATOMIC_ACQUIRE) != RUN_YIELD)
+			vm_see_to_end(host, vm);
+	}
 }
 
 void host_turn(struct vmm_host *host, uint64_t step_deadline)
 {
-	uint64_t now = rdtsc(), wake = step_deadline;
-	uint64_t slice_end = now + host->tsc_hz / 1000 * SLICE_MS;
-	struct vcpu *v;
-
-	for (unsigned i = 0; i < host->vm_count; i++)
-		vm_tick(host->vms[i], now, &wake);
-	v = pick(host);
-	if (v != NULL)
-		run_slice(host, v, slice_end < step_deadline ? slice_end : step_deadline);
-	else if (wake > now && !(host->idle_work != NULL && host->idle_work()))
-		idle_until(wake);
-	/* In Bochs a guest that was entered with IF = 0 does not leave for an interrupt, and on real hardware one may have come
-	 * since the exit: everything pending is handled here. */
-	idle_window();
+	see_to_the_ended(host);
+	runner_turn(&host->runners[0], step_deadline);
 }
 
 _Noreturn void host_loop(struct vmm_host *host, uint64_t (*step)(void *ctx), void *ctx)
 {
 	for (;;)
 		host_turn(host, step(ctx));
+}
+
+_Noreturn void runner_loop(struct runner *r)
+{
+	runner_set_here(r);
+	for (;;)
+		runner_turn(r, UINT64_MAX);
 }

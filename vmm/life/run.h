@@ -3,24 +3,22 @@
 
 #include "vmm/core/vm.h"
 #include "vmm/life/host.h"
+#include "vmm/life/run_end.h"
+#include "vmm/life/runner.h"
 
-enum run_end {
-	RUN_YIELD,  /* slice over, or the host wants the CPU; it can go on at once */
-	RUN_HALTED, /* waits for an event */
-	RUN_PAUSED,
-	RUN_STOPPED, /* vm->request says what the guest wants */
-	RUN_CRASHED
-};
-
-/* Run v until something ends it, at the latest at slice_end (host TSC). */
-enum run_end vcpu_run(struct vcpu *v, uint64_t slice_end);
+/* Run v until something ends it, at the latest at slice_end (host TSC).
+ * Context: r's CPU; r->current is v; no other CPU holds registers of v. */
+enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end);
 
 /* Can a halted vCPU go on: an NMI, or an interrupt with IF = 1? */
 bool vcpu_can_wake(struct vcpu *v);
 
-/* Run VMs for ever. step: called between slices, with interrupts handled; returns the host TSC at which it wants to be
- * called again at the latest (UINT64_MAX: only after an interrupt). */
+/* Run VMs for ever, on the boot CPU. step: called between slices, with interrupts handled; returns the host TSC at which it
+ * wants to be called again at the latest (UINT64_MAX: only after an interrupt). */
 _Noreturn void host_loop(struct vmm_host *host, uint64_t (*step)(void *ctx), void *ctx);
 
 /* One turn of host_loop(): for it, and for commands that wait. */
 void host_turn(struct vmm_host *host, uint64_t step_deadline);
+
+/* Run VMs for ever, on any other CPU. */
+_Noreturn void runner_loop(struct runner *r);

@@ -49,9 +49,10 @@ int runners_init(struct vmm_host *host, uint64_t present)
 
 void runner_kick(struct vmm_host *host, uint32_t cpu)
 {
-	__atomic_store_n(host->runners[cpu].attention, 1, __ATOMIC_SEQ_CST);
-	if (runner_here() != &host->runners[cpu])
-		host->send_nmi(cpu);
+	if (runner_here() == &host->runners[cpu])
+		__atomic_store_n(host->runners[cpu].attention, 1, __ATOMIC_SEQ_CST);
+	else
+		host->kick(cpu);
 }
 
 void runner_kick_all(struct vmm_host *host, uint64_t cpus)

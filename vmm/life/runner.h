@@ -3,7 +3,7 @@
  * Reaching a CPU. Whoever wants something of another CPU writes down what (a request of a vCPU, the scheduler's flag, the
  * runner's `unload`), then calls runner_kick(): it sets the CPU's attention word and sends an NMI. The CPU looks at the
  * word in the last moments before it enters a guest or halts, and an NMI that comes later than that look makes it turn
- * back (vmx/enter.asm, arch/x86/halt.asm). So nothing that was written down before a kick is overlooked.
+ * back (vmm/vmx/enter.asm, arch/x86/nmi.asm). So nothing that was written down before a kick is overlooked.
  *
  * Locks. `lock` guards the alarm queue and `firing`. It comes after a VM's lock, and nothing is taken under it. */
 #pragma once
@@ -44,7 +44,7 @@ struct runner *runner_here(void);
 void runner_set_here(struct runner *r);
 
 /* Make the runners of all CPUs, bit by bit in present (bit 0: this one), and the scheduler over them. host->attention and
- * host->send_nmi are set.
+ * host->kick are set.
  * Returns 0 or ERR_NOMEM. Context: once, on the boot CPU, before any VM is made. */
 MUST_CHECK int runners_init(struct vmm_host *host, uint64_t present);
 

@@ -6,6 +6,7 @@
 #include "kernel/lib/format.h"
 #include "kernel/log.h"
 #include "vmm/life/clock.h"
+#include "vmm/life/freeze.h"
 #include "vmm/life/platform.h"
 #include "vmm/life/transitions.h"
 
@@ -15,6 +16,49 @@ int life_refuse(const struct vm *vm, const char *step, char why[LIFE_WHY])
 {
 	fmt_snprintf(why, LIFE_WHY, "%s is %s: it cannot %s", vm->config.name, vm_state_name(vm->state), step);
 	return ERR_STATE;
+}
+
+/* Its clock runs from here on, and its vCPUs. */
+static void go(struct vm *vm, enum vm_state running)
+{
+	vm->state = running;
+	vm_alarms_start(vm);
+	vm_thaw(vm);
+}
+
+/* Its clock stands still. vCPUs are frozen. */
+static void stop(struct vm *vm, enum vm_state next)
+{
+	vm_lock(vm);
+	vm->paused_at = vclock_now(&vm->clock);
+	vm->state = next;
+	vm_unlock(vm);
+	vm_alarms_stop(vm);
+}
+
+/* Freeze it for a step. If a vCPU has ended the VM meanwhile, that comes first, and it may run again by its `restart`. Frozen
+ * before the look: then no other vCPU can still say that it has ended what is running again. */
+static void freeze_for_step(struct vmm_host *host, struct vm *vm)
+{
+	for (;;) {
+		enum run_end end;
+
+		vm_freeze(vm);
+		end = (enum run_end)__atomic_exchange_n(&vm->ended, RUN_YIELD, __ATOMIC_ACQ_REL);
+		if (end == RUN_YIELD)
+			return;
+		vm_ended(host, vm, end);
+	}
+}
+
+/* The step is not legal: as if nothing had been. */
+static int refuse(struct vm *vm, const char *step, char why[LIFE_WHY])
+{
+	int err = life_refuse(vm, step, why);
+
+	if (vm->state == VM_RUNNING)
+		vm_thaw(vm);
+	return err;
 }
 
 static int start(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
@@ -28,18 +72,20 @@ static int start(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 			return err;
 	}
 	if (life_next(vm->state, LIFE_START, &next) != 0)
-		return life_refuse(vm, "start", why);
+		return refuse(vm, "start", why);
 	/* The clock begins now, not when the images were loaded. */
 	vm_clock_set(vm, 0);
-	vm->state = next;
+	go(vm, next);
 	log_info("%s: started", vm->config.name);
 	return 0;
 }
 
 int vm_start(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 {
-	int err = start(host, vm, why);
+	int err;
 
+	freeze_for_step(host, vm);
+	err = start(host, vm, why);
 	if (err == 0)
 		vm->quick_ends = 0;
 	return err;
@@ -49,10 +95,10 @@ int vm_pause(struct vm *vm, char why[LIFE_WHY])
 {
 	enum vm_state next;
 
+	freeze_for_step(vm->host, vm);
 	if (life_next(vm->state, LIFE_PAUSE, &next) != 0)
-		return life_refuse(vm, "pause", why);
-	vm->paused_at = rdtsc() + (uint64_t)vm->clock_offset;
-	vm->state = next;
+		return refuse(vm, "pause", why);
+	stop(vm, next);
 	return 0;
 }
 
@@ -60,25 +106,30 @@ int vm_resume(struct vm *vm, char why[LIFE_WHY])
 {
 	enum vm_state next;
 
+	freeze_for_step(vm->host, vm);
 	if (life_next(vm->state, LIFE_RESUME, &next) != 0)
-		return life_refuse(vm, "resume", why);
+		return refuse(vm, "resume", why);
 	vm_clock_set(vm, vm->paused_at);
-	vm->state = next;
+	go(vm, next);
 	return 0;
 }
 
 int vm_reset(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 {
-	enum vm_state next, before = vm->state;
+	enum vm_state next, before;
 	int err;
 
+	freeze_for_step(host, vm);
+	before = vm->state;
 	if (life_next(vm->state, LIFE_RESET, &next) != 0)
-		return life_refuse(vm, "reset", why);
-	vm->state = VM_STOPPED;
-	err = vm_start(host, vm, why);
-	if (err != 0 && before == VM_CRASHED)
+		return refuse(vm, "reset", why);
+	stop(vm, VM_STOPPED);
+	err = start(host, vm, why);
+	if (err == 0)
+		vm->quick_ends = 0;
+	else if (before == VM_CRASHED)
 		vm->state = VM_CRASHED;
-	else if (err != 0)
+	else
 		log_error("%s: reset failed, the VM is stopped: %s", vm->config.name, why);
 	return err;
 }
@@ -123,7 +174,6 @@ static void log_line(void *ctx, const char *text)
 
 static void ended_crashed(struct vmm_host *host, struct vm *vm)
 {
-	vm->state = VM_CRASHED;
 	vm->crashes++;
 	log_error("%s: CRASHED: %s", vm->config.name, vm->crash);
 	vm_postmortem(vm, vm->vcpus[vm->crashed_vcpu], log_line, NULL);
@@ -131,16 +181,10 @@ static void ended_crashed(struct vmm_host *host, struct vm *vm)
 		restart_if_worth(host, vm);
 }
 
-void vm_ended(struct vmm_host *host, struct vm *vm, bool crashed)
+static void ended_by_itself(struct vmm_host *host, struct vm *vm)
 {
 	enum vm_request request = vm->request;
 
-	vm->paused_at = vclock_now(&vm->clock);
-	if (crashed) {
-		ended_crashed(host, vm);
-		return;
-	}
-	vm->state = VM_STOPPED;
 	vm->request = VM_REQUEST_NONE;
 	switch (request) {
 	case VM_REQUEST_RESET:
@@ -156,4 +200,28 @@ void vm_ended(struct vmm_host *host, struct vm *vm, bool crashed)
 	}
 	if (vm->config.restart == RESTART_ALWAYS)
 		restart_if_worth(host, vm);
+}
+
+void vm_ended(struct vmm_host *host, struct vm *vm, enum run_end end)
+{
+	switch (end) {
+	case RUN_PAUSED:
+		stop(vm, VM_PAUSED);
+		break;
+	case RUN_CRASHED:
+		stop(vm, VM_CRASHED);
+		ended_crashed(host, vm);
+		break;
+	default:
+		stop(vm, VM_STOPPED);
+		ended_by_itself(host, vm);
+		break;
+	}
+}
+
+void vm_see_to_end(struct vmm_host *host, struct vm *vm)
+{
+	freeze_for_step(host, vm);
+	if (vm->state == VM_RUNNING)
+		vm_thaw(vm);
 }

@@ -4,6 +4,7 @@
 #include "kernel/lib/parse.h"
 #include "kernel/lib/string.h"
 #include "vmm/core/vcpu_hw.h"
+#include "vmm/life/freeze.h"
 #include "vmm/life/inspect.h"
 
 #define DUMP_MAX 4096u
@@ -34,6 +35,13 @@ static struct vcpu *arg_vcpu(struct monitor *m, int argc, char **argv, int at)
 	return vm->vcpus[index];
 }
 
+/* A look into a vCPU: nobody may run it meanwhile. Its VM's time goes on. */
+static void look_end(struct vm *vm)
+{
+	if (vm->state == VM_RUNNING)
+		vm_thaw(vm);
+}
+
 int cmd_regs(struct monitor *m, int argc, char **argv)
 {
 	struct vcpu *v = arg_vcpu(m, argc, argv, 2);
@@ -41,8 +49,10 @@ int cmd_regs(struct monitor *m, int argc, char **argv)
 
 	if (v == NULL)
 		return ERR_INVAL;
+	vm_freeze(v->vm);
 	inspect_regs(v, &out);
 	inspect_rip(v, &out);
+	look_end(v->vm);
 	return 0;
 }
 
@@ -64,7 +74,9 @@ int cmd_x(struct monitor *m, int argc, char **argv)
 
 	if (vm == NULL || dump_args(m, argc, argv, &address, &len) != 0)
 		return ERR_INVAL;
+	vm_freeze(vm);
 	got = inspect_read_gva(vm->vcpus[0], address, bytes, len);
+	look_end(vm);
 	inspect_bytes(address, bytes, got, &out);
 	if (got < len)
 		return mon_error(m, "0x%llx is not mapped to RAM", (unsigned long long)(address + got));
@@ -95,6 +107,8 @@ int cmd_trace(struct monitor *m, int argc, char **argv)
 
 	if (v == NULL || arg_number(m, argc, argv, 2, 16, EXIT_RING_ENTRIES, &count) != 0)
 		return ERR_INVAL;
+	vm_freeze(v->vm);
 	inspect_trace(v, (unsigned)count, m->host->tsc_hz, &out);
+	look_end(v->vm);
 	return 0;
 }

@@ -2,18 +2,25 @@
 ;
 ; int vmx_enter_asm(struct vcpu *v, struct vcpu_hw *hw)
 ;	in:	rdi = v (general registers at offset 0, by hardware number), rsi = hw (vmx_vcpu.h)
-;	out:	eax = 0 after an exit, v->gpr[] then the guest's; 1 = VMfailInvalid, 2 = VMfailValid: nothing changed
+;	out:	eax = 0 after an exit, v->gpr[] then the guest's; 1 = VMfailInvalid, 2 = VMfailValid, 3 = not entered since
+;		somebody wants this CPU: nothing changed
 ;	stack:	callee-saved registers and v; HOST_RSP points at v
 ;	flags:	IF = 0 throughout; after an exit the processor has set RFLAGS to 2, so DF = 0
+;
+; The last look at the CPU's attention word (percpu.h, at GS:16) comes before the guest's registers. An NMI that says that
+; somebody has set it may come between that look and the entry: its handler finds RIP between vmx_window_begin and
+; vmx_window_end and moves it to vmx_window_out (vmx_nmi_window() in vcpu_enter.c). Until VMRESUME the stack is the host's
+; and memory has all of the guest's registers, so that nothing is lost. An NMI that comes later leaves the guest.
 ;
 ; The host's RSP is written to the VMCS only when it differs from what is there (the loop calls from the same depth).
 
 HW_HOST_RSP	equ 0
 HW_LAUNCHED	equ 8
 VMCS_HOST_RSP	equ 0x6c14
+PERCPU_ATTENTION	equ 16
 
 	section .text
-	global vmx_enter_asm, vmx_exit_point
+	global vmx_enter_asm, vmx_exit_point, vmx_window_begin, vmx_window_end, vmx_window_out
 
 vmx_enter_asm:
 	push rbx
@@ -24,8 +31,11 @@ vmx_enter_asm:
 	push r15
 	push rdi
 	cmp rsp, [rsi + HW_HOST_RSP]
-	jne .write_rsp
-.load:
+	jne vmx_write_rsp
+vmx_load:
+	cmp dword [gs:PERCPU_ATTENTION], 0
+vmx_window_begin:
+	jne vmx_window_out
 	cmp byte [rsi + HW_LAUNCHED], 0		; the moves below leave the flags alone
 	mov rax, [rdi + 0 * 8]
 	mov rcx, [rdi + 1 * 8]
@@ -42,22 +52,25 @@ vmx_enter_asm:
 	mov r14, [rdi + 14 * 8]
 	mov r15, [rdi + 15 * 8]
 	mov rdi, [rdi + 7 * 8]
-	je .launch
+	je vmx_window_end
 	vmresume
-	jmp .refused
-.launch:
+	jmp vmx_refused
+vmx_window_end:
 	vmlaunch
-.refused:
+vmx_refused:
 	mov eax, 2				; MOV leaves CF, which tells the two failures apart
 	sbb eax, 0
-	jmp .return
+	jmp vmx_return
+vmx_window_out:
+	mov eax, 3
+	jmp vmx_return
 
-.write_rsp:
+vmx_write_rsp:
 	mov eax, VMCS_HOST_RSP
 	vmwrite rax, rsp
-	jbe .refused				; the caller sees the VM-instruction error
+	jbe vmx_refused				; the caller sees the VM-instruction error
 	mov [rsi + HW_HOST_RSP], rsp
-	jmp .load
+	jmp vmx_load
 
 ; HOST_RIP. All registers but RSP are the guest's.
 vmx_exit_point:
@@ -79,7 +92,7 @@ vmx_exit_point:
 	mov [rdi + 15 * 8], r15
 	pop qword [rdi + 7 * 8]
 	xor eax, eax
-vmx_enter_asm.return:
+vmx_return:
 	pop rdi
 	pop r15
 	pop r14

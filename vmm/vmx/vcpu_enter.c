@@ -106,6 +106,22 @@ COLD static int refused(struct vcpu *v, struct vm_exit *e, int outcome)
 	return ERR_FAULT;
 }
 
+/* Not entered: what was to be injected is taken out of the VMCS again, since the loop may have something else next time. */
+COLD static int turned_back(struct vcpu *v)
+{
+	if (vmread32(VMCS_ENTRY_INTR_INFO) & INTR_VALID) {
+		vmwrite(VMCS_ENTRY_INTR_INFO, 0);
+		v->inject.valid = true;
+	}
+	return ERR_AGAIN;
+}
+
+void vmx_nmi_window(struct trap_frame *frame)
+{
+	if (frame->rip >= (uintptr_t)vmx_window_begin && frame->rip <= (uintptr_t)vmx_window_end)
+		frame->rip = (uintptr_t)vmx_window_out;
+}
+
 int vcpu_hw_enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e)
 {
 	struct vcpu_hw *hw = v->hw;
@@ -122,7 +138,7 @@ int vcpu_hw_enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e)
 	outcome = vmx_enter_asm(v, hw);
 	e->tsc = rdtsc();
 	if (unlikely(outcome != VMX_OK))
-		return refused(v, e, outcome);
+		return outcome == VMX_TURNED_BACK ? turned_back(v) : refused(v, e, outcome);
 	reason = vmread32(VMCS_EXIT_REASON);
 	if (unlikely(reason & EXIT_REASON_ENTRY_FAILURE))
 		return refused(v, e, outcome);

@@ -124,6 +124,12 @@ void vcpu_hw_unload(struct vcpu *v)
 	vmcs_clear(cpu, v->hw);
 }
 
+int vcpu_hw_holder(const struct vcpu *v)
+{
+	static_assert(VMX_NO_CPU == -1, "vcpu_hw_holder()");
+	return __atomic_load_n(&v->hw->cpu, __ATOMIC_ACQUIRE);
+}
+
 static void *alloc_zeroed(unsigned order)
 {
 	const struct page_source *pages = vmx_machine.pages;

@@ -22,6 +22,10 @@ MUST_CHECK int vmx_init(const struct vmx_probe *probe, const struct vmx_options 
  * (VMXON failed). On an error the CPU is out of VMX operation. */
 MUST_CHECK int vmx_cpu_init(void);
 
+/* From the NMI handler: an NMI that came between the last look at the attention word and the entry makes the entry turn back. */
+struct trap_frame;
+void vmx_nmi_window(struct trap_frame *frame);
+
 /* Leave VMX operation on this CPU; no vCPU may be loaded here. Harmless when it never began. */
 void vmx_cpu_exit(void);
 

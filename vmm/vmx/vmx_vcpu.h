@@ -81,9 +81,11 @@ struct vcpu_hw {
 	uint8_t *fpu; /* XSAVE or FXSAVE area, 64-byte aligned */
 };
 
-/* enter.asm. 0 after an exit; VMX_FAIL_* when the processor refused before it had loaded anything of the guest. */
+/* enter.asm. 0 after an exit; VMX_FAIL_* when the processor refused before it had loaded anything of the guest; or: */
+#define VMX_TURNED_BACK 3
 int vmx_enter_asm(struct vcpu *v, struct vcpu_hw *hw);
 void vmx_exit_point(void);
+extern const char vmx_window_begin[], vmx_window_end[], vmx_window_out[];
 
 /* Make v's VMCS the current one for a few accesses; close puts back what was. Nothing happens when it is current anyway. */
 struct vmcs_window {
