@@ -2,6 +2,7 @@
 #include "kernel/main.h"
 
 #include "arch/x86/insn.h"
+#include "arch/x86/spinlock.h"
 #include "arch/x86/traps.h"
 #include "drivers/debug_port.h"
 #include "drivers/regs/hpet.h"
@@ -87,14 +88,24 @@ void boot_screen(struct machine *m)
 	log_add_sink(&screen_sink);
 }
 
+/* Guests on any CPU print to the console that is attached. After everything else in the order of locks. */
+static struct spinlock terminal_lock;
+
 static size_t terminal_read(void *ctx, void *buf, size_t len)
 {
-	return uart_read(ctx, buf, len);
+	size_t n;
+
+	spin_lock(&terminal_lock);
+	n = uart_read(ctx, buf, len);
+	spin_unlock(&terminal_lock);
+	return n;
 }
 
 static void terminal_put(void *ctx, const void *data, size_t len)
 {
+	spin_lock(&terminal_lock);
 	uart_write_all(ctx, data, len);
+	spin_unlock(&terminal_lock);
 }
 
 static size_t terminal_room(void *ctx)
@@ -281,7 +292,9 @@ static void serial_interrupt(struct trap_frame *frame)
 
 	if (!irq_begin(&m->irqs, (uint8_t)frame->vector))
 		return;
+	spin_lock(&terminal_lock);
 	uart_irq(&m->uart);
+	spin_unlock(&terminal_lock);
 	irq_end(&m->irqs, (uint8_t)frame->vector);
 }
 

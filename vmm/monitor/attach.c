@@ -70,29 +70,38 @@ void attach_begin(struct monitor *m)
 	m->vm_ran = alive(vm);
 	m->crashes_seen = vm->crashes;
 	m->sink = (struct byte_sink){.put = attached_put, .ctx = m};
+	vm_lock(vm);
 	console_attach(vm_console(vm), &m->sink);
+	vm_unlock(vm);
 }
 
-static void replay(struct monitor *m, const struct console *c)
+/* The VM's lock is taken for each piece: the guest prints on another CPU meanwhile, and may not get between the last piece
+ * and the end of the replay. */
+static void replay(struct monitor *m, struct vm *vm)
 {
 	uint8_t chunk[256];
 
 	while (m->replaying) {
-		size_t want = room(m) < sizeof(chunk) ? room(m) : sizeof(chunk);
-		size_t got = console_read(c, m->replayed, chunk, want);
+		size_t want = room(m) < sizeof(chunk) ? room(m) : sizeof(chunk), got;
 
 		if (want == 0)
 			return;
+		vm_lock(vm);
+		got = console_read(vm_console(vm), m->replayed, chunk, want);
 		terminal_write(m->term, chunk, got);
 		m->replayed += got;
 		m->replaying = got > 0;
+		vm_unlock(vm);
 	}
 }
 
 static void leave(struct monitor *m, struct vm *vm)
 {
-	if (vm != NULL)
+	if (vm != NULL) {
+		vm_lock(vm);
 		console_attach(vm_console(vm), NULL);
+		vm_unlock(vm);
+	}
 	m->mode = MONITOR_PROMPT;
 }
 
@@ -108,7 +117,9 @@ static bool take_keys(struct monitor *m, struct vm *vm)
 			leave(m, vm);
 			return false;
 		}
+		vm_lock(vm);
 		(void)console_type(c, &byte, 1);
+		vm_unlock(vm);
 	}
 	return true;
 }
@@ -122,7 +133,7 @@ bool attach_step(struct monitor *m)
 		leave(m, NULL);
 		return true;
 	}
-	replay(m, vm_console(vm));
+	replay(m, vm);
 	if (!take_keys(m, vm))
 		return true;
 	all_out = vm_console_poll(vm) && !m->replaying;

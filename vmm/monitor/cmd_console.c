@@ -25,13 +25,23 @@ int cmd_console(struct monitor *m, int argc, char **argv)
 	return 0;
 }
 
+static bool printed(struct vm *vm, const char *text)
+{
+	bool found;
+
+	vm_lock(vm);
+	found = console_find(vm_console(vm), text);
+	vm_unlock(vm);
+	return found;
+}
+
 static bool text_waiter(struct monitor *m)
 {
 	struct vm *vm = host_find(m->host, m->vm_name);
 
 	if (vm == NULL)
 		mon_error(m, "wait: the VM is gone");
-	else if (console_find(vm_console(vm), m->wait_text))
+	else if (printed(vm, m->wait_text))
 		mon_printf(m, "found\n");
 	else if (vm->state != VM_RUNNING)
 		mon_error(m, "wait: %s is %s, and has not printed '%s'", m->vm_name, vm_state_name(vm->state),
@@ -76,10 +86,12 @@ int cmd_send(struct monitor *m, int argc, char **argv)
 	if (ring_room(&c->input) < len)
 		return mon_error(m, "%s has %u bytes of input that it has not read yet", vm->config.name,
 				 (unsigned)ring_used(&c->input));
+	vm_lock(vm);
 	for (int i = 2; i < argc; i++) {
 		(void)console_type(c, argv[i], strlen(argv[i]));
 		(void)console_type(c, i + 1 < argc ? " " : "\r", 1);
 	}
+	vm_unlock(vm);
 	(void)vm_console_poll(vm);
 	return 0;
 }
