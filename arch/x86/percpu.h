@@ -34,7 +34,8 @@ struct percpu {
 	struct percpu *self; /* first: read through GS */
 	uint32_t index;      /* 0 = the CPU that booted */
 	uint32_t apic_id;
-	uint32_t attention; /* somebody wants this CPU: it enters no guest and does not halt; atomic; by offset in assembly */
+	uint32_t
+		attention; /* somebody wants this CPU: it enters no guest and does not halt; atomic; by offset in assembly */
 	void *slot[PERCPU_SLOT_COUNT];
 	uint64_t spurious; /* interrupts nobody had a handler for */
 	uint64_t fixups;   /* faults mended by the exception table */

@@ -153,6 +153,7 @@ static void test_what_has_no_row_stops_the_vm(void **state)
 		struct vm_exit e = {.reason = reasons[i]};
 
 		vm.crash[0] = '\0';
+		vm.crash_noted = false;
 		assert_int_equal(exit_dispatch(&vcpu, &e), VERDICT_CRASH);
 		assert_non_null(strstr(vm.crash, "no handler"));
 	}

@@ -263,6 +263,7 @@ static void test_crash_text(void **state)
 	memset(long_text, 'x', sizeof(long_text));
 	long_text[sizeof(long_text) - 1] = '\0';
 	vm.crash[0] = '\0';
+	vm.crash_noted = false;
 	vm_set_crash(&vm, &v, "%s", long_text);
 	assert_int_equal(strlen(vm.crash), VM_CRASH_TEXT - 1);
 }

@@ -170,9 +170,9 @@ static void test_error_texts(void **state)
 	assert_string_equal(err_str(ERR_NOMEM), "no memory");
 	assert_string_equal(err_str(ERR_TIMEOUT), "timed out");
 	assert_string_equal(err_str(1), "unknown error");
-	assert_string_equal(err_str(ERR_TIMEOUT - 1), "unknown error");
+	assert_string_equal(err_str(ERR_AGAIN - 1), "unknown error");
 	assert_string_equal(err_str(-2147483647 - 1), "unknown error");
-	for (int e = 0; e >= ERR_TIMEOUT; e--)
+	for (int e = 0; e >= ERR_AGAIN; e--)
 		for (int f = 0; f > e; f--)
 			assert_string_not_equal(err_str(e), err_str(f));
 }

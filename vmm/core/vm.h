@@ -77,4 +77,4 @@ static inline void vm_unlock(struct vm *vm)
 }
 
 /* Note why the VM cannot go on, in words; the first reason stays. Returns VERDICT_CRASH's meaning to the caller's return. */
-void vm_set_crash(struct vm *vm, const struct vcpu *v, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void vm_set_crash(struct vm *vm, struct vcpu *v, const char *fmt, ...) PRINTF_LIKE(3, 4);

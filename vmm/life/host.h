@@ -23,17 +23,18 @@ struct vmm_host {
 	uint64_t tsc_hz;
 	uint64_t (*wall_seconds)(void); /* seconds since 1970, now */
 	uint64_t (*free_bytes)(void);   /* memory that can still be given away */
-	bool (*idle_work)(void);        /* a bounded piece of work for a CPU with nothing to do; false: there is none. Or NULL */
+	bool (*idle_work)(
+		void); /* a bounded piece of work for a CPU with nothing to do; false: there is none. Or NULL */
 	uint32_t *(*attention)(uint32_t cpu); /* that CPU's attention word, see runner.h */
 	void (*kick)(uint32_t cpu); /* sets that word, and calls the CPU out of its guest or its sleep by NMI */
-	struct runner *runners; /* by CPU number; made by runners_init() */
-	unsigned cpu_count;     /* runners there are; not each of them need be present */
+	struct runner *runners;     /* by CPU number; made by runners_init() */
+	unsigned cpu_count;         /* runners there are; not each of them need be present */
 	struct sched *sched;
-	uint32_t ended; /* a VM has ended and waits for the boot CPU to see to it; atomic */
-	struct vm *vms[HOST_MAX_VMS];   /* in order of creation, no holes */
+	uint32_t ended;               /* a VM has ended and waits for the boot CPU to see to it; atomic */
+	struct vm *vms[HOST_MAX_VMS]; /* in order of creation, no holes */
 	unsigned vm_count;
 	unsigned next_id;
-	bool can_run;       /* the machine has what VMs need; else only the monitor works */
+	bool can_run; /* the machine has what VMs need; else only the monitor works */
 };
 
 /* The VM of that name, or NULL. */

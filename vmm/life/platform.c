@@ -187,8 +187,8 @@ static int join_scheduler(struct vmm_host *host, struct vm *vm, char why[LIFE_WH
 	const struct vm_config *c = &vm->config;
 
 	if ((c->pins & host->sched->present) == 0) {
-		fmt_snprintf(why, LIFE_WHY, "%s: pin: none of these CPUs runs; those that do are 0x%llx, bit by bit", c->name,
-			     (unsigned long long)host->sched->present);
+		fmt_snprintf(why, LIFE_WHY, "%s: pin: none of these CPUs runs; those that do are 0x%llx, bit by bit",
+			     c->name, (unsigned long long)host->sched->present);
 		return ERR_RANGE;
 	}
 	return sched_group_init(&vm->platform->group, c->weight, c->cap);

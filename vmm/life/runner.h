@@ -30,8 +30,8 @@ struct runner {
 	struct sched_cpu *sched;
 	uint32_t *attention; /* the CPU's word, see above; atomic */
 	uint32_t cpu;
-	struct vcpu *current; /* own CPU only: whom it runs */
-	struct vcpu *unload;  /* somebody asks: put the registers of this one back into memory; atomic */
+	struct vcpu *current;       /* own CPU only: whom it runs */
+	struct vcpu *unload;        /* somebody asks: put the registers of this one back into memory; atomic */
 	struct spinlock sched_lock; /* the scheduler's, for this CPU's queue */
 	struct spinlock lock;
 	struct deadline_queue alarms;
