@@ -146,6 +146,14 @@ def test_restart(boot):
     assert state(m, "c-no") == "crashed" and state(m, "o-no") == "stopped"
 
 
+def test_the_end_is_seen_from_the_console(boot):
+    """Nothing else happens in the machine: the end alone brings the monitor back."""
+    m = boot(vm("a", "end", "delay=300 by=off", autostart="yes"), mem=128, bootline='run="console a"')
+    m.expect("a: stopped", 60)
+    m.expect("a: powered off", 20)
+    m.prompt()
+
+
 def test_timers(boot):
     """Ticks of the 8254 and of the local APIC, which come at the rate that was asked for."""
     m = boot(vm("pit", "tick", "count=3 hz=100") + vm("lapic", "tick", "lapic count=3 hz=200"), mem=128)

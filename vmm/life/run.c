@@ -293,11 +293,11 @@ static void runner_turn(struct runner *r, uint64_t until)
 	idle_window();
 }
 
-/* The VMs whose vCPUs have ended them. */
-static void see_to_the_ended(struct vmm_host *host)
+/* The VMs whose vCPUs have ended them. Returns whether there were any. */
+static bool see_to_the_ended(struct vmm_host *host)
 {
 	if (likely(__atomic_load_n(&host->ended, __ATOMIC_ACQUIRE) == 0))
-		return;
+		return false;
 	__atomic_store_n(&host->ended, 0, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < host->vm_count; i++) {
 		struct vm *vm = host->vms[i];
@@ -305,12 +305,14 @@ static void see_to_the_ended(struct vmm_host *host)
 		if (__atomic_load_n(&vm->ended, __ATOMIC_ACQUIRE) != RUN_YIELD)
 			vm_see_to_end(host, vm);
 	}
+	return true;
 }
 
+/* After a VM's end the step comes first: it has to see what it did not know when it said how long it can wait. */
 void host_turn(struct vmm_host *host, uint64_t step_deadline)
 {
-	see_to_the_ended(host);
-	runner_turn(&host->runners[0], step_deadline);
+	if (!see_to_the_ended(host))
+		runner_turn(&host->runners[0], step_deadline);
 }
 
 _Noreturn void host_loop(struct vmm_host *host, uint64_t (*step)(void *ctx), void *ctx)
