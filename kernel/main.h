@@ -80,6 +80,6 @@ void smp_run(uint32_t index, void (*fn)(void *ctx), void *ctx);
 void smp_wait(uint32_t index);
 void boot_selftest(struct machine *m);                  /* main_selftest.c */
 bool selftest_smp(struct machine *m, const char *name); /* main_selftest_smp.c; false: no such test */
-void boot_runners(struct machine *m);                    /* main_vmm.c */
+void boot_runners(struct machine *m);                   /* main_vmm.c */
 void boot_guests(struct machine *m);
 _Noreturn void boot_run(struct machine *m);

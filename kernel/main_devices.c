@@ -89,7 +89,7 @@ void boot_screen(struct machine *m)
 }
 
 /* Guests on any CPU print to the console that is attached. After everything else in the order of locks. */
-static struct spinlock terminal_lock;
+static struct spinlock terminal_lock = SPINLOCK_RANKED(LOCK_RANK_TERMINAL, "terminal");
 
 static size_t terminal_read(void *ctx, void *buf, size_t len)
 {

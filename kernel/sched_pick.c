@@ -261,13 +261,17 @@ struct sched_entity *sched_pick(struct sched_cpu *c, uint64_t now, struct sched_
 }
 
 /* What the CPU ran until now waits again, or is off if it was removed. For a CPU that has left it and does not pick next.
- * Context: on the CPU itself; no locks. */
-void sched_put(struct sched_cpu *c, uint64_t now)
+ * Returns the CPUs to kick.  Context: on the CPU itself; no locks. */
+uint64_t sched_put(struct sched_cpu *c, uint64_t now)
 {
+	uint64_t kicks;
+
 	sched_lock(c);
+	kicks = evict_current(c, now);
 	if (c->current != NULL)
 		put_back_current(c, now);
 	sched_unlock(c);
+	return kicks;
 }
 
 /* The running entity has nothing to do until sched_wake().

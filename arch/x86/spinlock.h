@@ -18,7 +18,8 @@ enum lock_rank {
 	LOCK_RANK_HEAP,   /* takes pages while it is held */
 	LOCK_RANK_PAGING, /* takes pages while it is held */
 	LOCK_RANK_PAGES,
-	LOCK_RANK_LOG /* innermost: one may log while holding any */
+	LOCK_RANK_LOG,     /* one may log while holding any of those before */
+	LOCK_RANK_TERMINAL /* innermost: the log and attached consoles end there */
 };
 
 struct spinlock {

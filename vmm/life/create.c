@@ -128,6 +128,7 @@ int vm_create(struct vmm_host *host, const struct vm_config *config, struct vm *
 		err = ERR_NOMEM;
 		goto failed;
 	}
+	spin_init(&vm->lock, LOCK_RANK_VM, "vm");
 	vm->config = *config;
 	vm->host = host;
 	err = create_memory(host, vm);

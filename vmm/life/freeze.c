@@ -38,7 +38,7 @@ void vm_freeze(struct vm *vm)
 	struct runner *r = runner_here();
 
 	/* Whom this CPU ran last still counts as running here. */
-	sched_put(r->sched, rdtsc());
+	runner_kick_all(r->host, sched_put(r->sched, rdtsc()));
 	remove_all(vm);
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
 		wait_until_off(r, vm->vcpus[i]);

@@ -34,6 +34,7 @@ int runners_init(struct vmm_host *host, uint64_t present)
 	for (unsigned i = 0; i < count; i++) {
 		struct runner *r = &host->runners[i];
 
+		spin_init(&r->lock, LOCK_RANK_RUNNER, "runner");
 		r->host = host;
 		r->cpu = i;
 		r->sched = &host->sched->cpu[i];
