@@ -20,7 +20,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-pr
 HOT := vmm/exit/% vmm/bus/% vmm/life/run% vmm/vmx/vcpu_enter vmm/vmx/exit_read vmm/vmx/exit_decode vmm/vmx/vcpu_live \
 	vmm/vmx/vcpu_state vmm/core/inject vmm/core/cpuid_policy vmm/core/msr_policy vmm/devices/vlapic% vmm/devices/vioapic \
 	vmm/devices/vpit% vmm/devices/vuart vmm/devices/vacpi_pm vmm/mem/guest_walk kernel/lib/string kernel/lib/ring \
-	kernel/sched_pick kernel/sched_queue kernel/time kernel/idle \
+	kernel/sched_pick kernel/sched_queue kernel/sched_entity kernel/time kernel/idle vmm/life/freeze vmm/life/platform_irq \
 	vmm/mem/guest_mem vmm/life/clock vmm/life/console
 FAST := -O2 -falign-loops=1 -falign-jumps=1
 # A copy or a fill inline is REP MOVSB, small but slow: a call is as small.

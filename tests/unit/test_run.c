@@ -339,7 +339,7 @@ static void test_an_idle_cpu_works(void **state)
 {
 	(void)state;
 	will_halt(v);
-	assert_int_equal(vcpu_run(v, FOREVER), RUN_HALTED);
+	assert_int_equal(run(v, FOREVER), RUN_HALTED);
 	fx_host.idle_work = idle_work;
 	work_left = 2;
 	host_turn(&fx_host, FOREVER);
