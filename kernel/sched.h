@@ -51,7 +51,9 @@ struct sched_cpu;
 
 /* A vCPU's side. Zero before its first sched_add(). Unless said otherwise, under the lock of `cpu`. */
 struct sched_entity {
-	struct sched_cpu *cpu; /* where it is or was last; changes under the locks of both CPUs; NULL: never added */
+	struct sched_cpu *cpu;    /* where it is or was last; changes under the locks of both CPUs; NULL: never added */
+	struct sched_stats stats; /* goes on when it is added again */
+	/* From here on zero when it is added. */
 	struct sched_group *group;
 	uint64_t pins; /* CPUs it may run on */
 	enum sched_state state;
@@ -75,7 +77,6 @@ struct sched_entity {
 	struct list waiting;                      /* in its CPU's list, the longest waiter first */
 	struct list boost;                        /* in its CPU's list of boosted ones */
 	struct deadline unpark;
-	struct sched_stats stats;
 };
 
 struct sched_heap {

@@ -41,7 +41,7 @@ static struct sched_cpu *shortest_queue(struct sched *s, uint64_t allowed)
 	return best;
 }
 
-/* Let the scheduler know an entity; it is blocked until sched_wake(), and its account is empty.
+/* Let the scheduler know an entity; it is blocked until sched_wake().
  * e: zeroed, or off.  pins: CPUs on which it may run; those that are not present do not count.
  * Returns 0; ERR_RANGE: none of them is present.
  * Context: any; no locks. Others may wake it meanwhile, which does nothing before this returns, and nothing else. */

@@ -577,6 +577,7 @@ static void test_top_of_many(void **state)
 	static const char *const some[] = {"v03", "v17", "v22"};
 	static struct vm vms[24];
 	static struct vcpu cpus_of_vms[24];
+	static struct vcpu_seat seats[24];
 	const char *at;
 
 	(void)state;
@@ -585,13 +586,16 @@ static void test_top_of_many(void **state)
 		memset(&cpus_of_vms[i], 0, sizeof(cpus_of_vms[i]));
 		fmt_snprintf(vms[i].config.name, VM_NAME_MAX, "v%02u", i);
 		vms[i].vcpus[vms[i].vcpu_count++] = &cpus_of_vms[i];
+		memset(&seats[i], 0, sizeof(seats[i]));
+		seats[i].entity.cpu = &fx_host.sched->cpu[0];
+		cpus_of_vms[i].seat = &seats[i];
 		fx_host.vms[fx_host.vm_count++] = &vms[i];
 	}
 	screen_clear();
 	type("top\r");
 	(void)monitor_step(&mon);
 	for (unsigned i = 0; i < ARRAY_LEN(some); i++)
-		host_find(&fx_host, some[i])->vcpus[0]->guest_ticks += 1000 * (i + 1);
+		host_find(&fx_host, some[i])->vcpus[0]->seat->entity.stats.run_ticks += 1000 * (i + 1);
 	screen_room = MONITOR_RESERVE + 10;
 	mon.wait_deadline = rdtsc();
 	for (unsigned i = 0; i < 10; i++)
@@ -621,6 +625,50 @@ static void test_top_in_a_script(void **state)
 	assert_non_null(strstr(screen, PROMPT "top\r\nNAME "));
 	assert_non_null(
 		strstr(screen, "0.0 %      2 MiB           0           0\r\n" PROMPT "echo over\r\nover\r\n" PROMPT));
+}
+
+static void test_sched(void **state)
+{
+	struct vm *vm = fx_vm("a", "2");
+	struct sched_entity *e = &vm->vcpus[1]->seat->entity;
+
+	(void)state;
+	has("sched",
+	    "NAME             WEIGHT     CAP  PIN       VCPU  CPU  STATE      GOT             RAN     WAITED    LONGEST\n"
+	    "a                   256       -  all          0    0  ");
+	has("pause a", "paused");
+	e->stats.run_ticks = FX_TSC_HZ * 3 / 2;
+	e->stats.wait_ticks = 0;
+	e->stats.parked_ticks = FX_TSC_HZ / 2;
+	e->stats.max_wait_ticks = FX_TSC_HZ / 50;
+	has("sched a",
+	    "a                   256       -  all          1    0  off       75 %           1.5 s       0 ns      20 ms\n");
+	has("sched a weight=512 cap=50 pin=0,2-3",
+	    "a                   512    50 %  0,2-3        1    0  off       75 %           1.5 s       0 ns      20 ms\n");
+	assert_int_equal(vm->config.weight, 512);
+	assert_int_equal(vm->platform->group.weight, 512);
+	assert_int_equal(vm->platform->group.cap_percent, 50);
+	assert_true(vm->config.pins == 0xd && e->pins == 0xd);
+	has("sched a pin=all cap=0", "a                   512       -  all          1 ");
+	assert_true(e->pins == SCHED_ANY_CPU && vm->platform->group.cap_percent == SCHED_CAP_NONE);
+	/* All of it or nothing. */
+	fails("sched a weight=7 cap=6401", "cap = 6401: percent of one CPU are needed");
+	fails("sched a weight=7 pin=63", "a: pin: none of these CPUs runs; there are 0");
+	fails("sched a weight=7 memory=1M", "'memory' is none of weight=, cap= and pin=");
+	fails("sched a weight", "'weight' is none of");
+	fails("sched b", "no VM 'b'");
+	assert_true(vm->config.weight == 512 && vm->platform->group.weight == 512 && vm->config.memory == 2 * MIB);
+	/* One that does not run yet is the same. */
+	has("create c kernel=flat.bin load-address=1M memory=2M weight=1 cap=25 pin=0", "c: created");
+	has("sched c",
+	    "c                     1    25 %  0            0    0  off      100 %            0 ns       0 ns       0 ns\n");
+	has("sched c weight=2", "c                     2 ");
+	has("start c", "c: running");
+	assert_int_equal(host_find(&fx_host, "c")->platform->group.weight, 2);
+	json("json on");
+	json_has("sched c cap=30",
+		 "\"vms\":[{\"name\":\"c\",\"weight\":2,\"cap\":30,\"pin\":\"0\",\"vcpus\":[{\"index\":0,\"state\":\"");
+	json_has("sched", "\"run_ns\":1500000000,\"wait_ns\":");
 }
 
 static void test_long_names_keep_the_columns(void **state)
@@ -1313,6 +1361,7 @@ int main(void)
 		T(test_top_pasted),
 		T(test_top_of_many),
 		T(test_top_in_a_script),
+		T(test_sched),
 		T(test_long_names_keep_the_columns),
 		T(test_json),
 		T(test_json_passes_utf8_and_nothing_else),

@@ -6,6 +6,7 @@
 #include "kernel/lib/format.h"
 #include "kernel/lib/muldiv.h"
 #include "kernel/lib/parse.h"
+#include "vmm/life/share.h"
 #include "vmm/life/transitions.h"
 
 #define TOP_MAX_SECONDS 60u
@@ -21,9 +22,11 @@
 static struct vm_use used_so_far(const struct vm *vm)
 {
 	struct vm_use sum = {0, 0, 0};
+	struct sched_stats stats;
 
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
-		sum.ticks += vm->vcpus[i]->guest_ticks;
+		vcpu_share_stats(vm->vcpus[i], &stats);
+		sum.ticks += stats.run_ticks;
 		sum.exits += vm->vcpus[i]->ring.count;
 		sum.interrupts += vm->vcpus[i]->injected_interrupts;
 	}

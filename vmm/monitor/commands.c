@@ -47,6 +47,11 @@ const struct command monitor_commands[] = {
 	 "The busiest VMs, again and again until a key is typed, each second unless told, at most 60. In a script, and with\n"
 	 "`json on`, one look at all VMs. CPU: 100 % is one physical CPU.",
 	 cmd_top, 0, 1, ARGS_NONE},
+	{"sched", "[NAME [weight=N] [cap=N] [pin=CPUS]]", "shares of the CPUs, also to change them",
+	 "One line a virtual CPU: what it may use, on which CPU it is, what of the time that it wanted to run it did, how long\n"
+	 "it ran, how long it waited while others ran, and the longest wait. The keys are those of avatar.conf, and change a\n"
+	 "VM while it runs: `sched a weight=512 cap=50 pin=0,2-3`.",
+	 cmd_sched, 0, 4, ARGS_VM},
 	{"regs", "NAME [VCPU]", "its registers",
 	 "General, control, segment and descriptor-table registers, and where RIP leads.", cmd_regs, 1, 2, ARGS_VM},
 	{"x", "NAME ADDRESS [BYTES]", "dump memory at a virtual address",

@@ -13,5 +13,5 @@ command_fn cmd_list, cmd_create, cmd_start, cmd_pause, cmd_resume, cmd_reset, cm
 command_fn cmd_console, cmd_wait, cmd_send;
 /* cmd_inspect.c: its inside. */
 command_fn cmd_regs, cmd_x, cmd_xp, cmd_trace;
-/* cmd_stats.c, cmd_top.c: what it costs. */
-command_fn cmd_stats, cmd_top;
+/* cmd_stats.c, cmd_top.c, cmd_sched.c: what it costs, and may cost. */
+command_fn cmd_stats, cmd_top, cmd_sched;
