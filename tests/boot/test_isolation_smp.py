@@ -56,8 +56,9 @@ def create_rogue(words):
     if words.startswith("smp"):
         _, cpus, do = words.split()
         return 'create other kernel=smp.elf cmdline="do=%s cpus=%s" memory=4M cpus=%s' % (do, cpus, cpus)
-    restart = " restart=always" if words.startswith("again") else ""
-    return 'create other kernel=rogue.elf cmdline="do=%s tsc=%d" memory=4M%s' % (words, IPS, restart)
+    # Little memory, as all of it is cleared at each restart, word by word in the emulator.
+    restart, memory = (" restart=always", 2) if words.startswith("again") else ("", 4)
+    return 'create other kernel=rogue.elf cmdline="do=%s tsc=%d" memory=%dM%s' % (words, IPS, memory, restart)
 
 
 def beside(m, words, fair, keys=""):
