@@ -156,6 +156,20 @@ void log_write(enum log_level level, const char *fmt, ...)
 		call_home();
 }
 
+void log_ring(const char *fmt, ...)
+{
+	char line[LINE_BYTES];
+	size_t len;
+	va_list args;
+
+	acquire();
+	va_start(args, fmt);
+	len = compose(line, sizeof(line), LOG_ERROR, fmt, args);
+	va_end(args);
+	ring_overwrite(&ring, line, len);
+	release();
+}
+
 void log_set_home(bool (*is_home)(void), void (*call)(void))
 {
 	call_home = call;

@@ -25,6 +25,9 @@ void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define log_info(...) log_write(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
 
+/* To the ring alone, for what is long: `dmesg` has it, and no sink is kept waiting. */
+void log_ring(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
 /* Once there are several CPUs: whether this is the home CPU, and what makes that one call log_catch_up() soon. Until then every
  * CPU is at home. */
 void log_set_home(bool (*is_home)(void), void (*call)(void));

@@ -68,6 +68,22 @@ static void a_line_is_stamped_and_marked(void **state)
 	assert_int_equal(c.writes, 4);
 }
 
+static void what_is_for_the_ring_alone_is_in_it(void **state)
+{
+	static const char line[] = "[     0.000000] error: long 7\n";
+	struct capture c = {0};
+	struct log_sink sink = {.write = capture_write, .ctx = &c, .level = LOG_DEBUG};
+	char read[sizeof(line)] = "";
+
+	(void)state;
+	log_add_sink(&sink);
+	log_ring("long %d", 7);
+	log_remove_sink(&sink);
+	assert_int_equal(c.writes, 0);
+	assert_int_equal(log_read(log_bytes() - strlen(line), read, strlen(line)), strlen(line));
+	assert_string_equal(read, line);
+}
+
 static void each_sink_has_its_level(void **state)
 {
 	struct capture all = {0}, few = {0};
@@ -243,6 +259,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_line_is_stamped_and_marked, setup),
+		cmocka_unit_test_setup(what_is_for_the_ring_alone_is_in_it, setup),
 		cmocka_unit_test_setup(each_sink_has_its_level, setup),
 		cmocka_unit_test_setup(below_the_level_nothing_is_kept, setup),
 		cmocka_unit_test_setup(a_line_that_is_too_long_ends_whole, setup),

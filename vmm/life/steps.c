@@ -172,12 +172,22 @@ static void log_line(void *ctx, const char *text)
 	log_error("%s", text);
 }
 
+static void ring_line(void *ctx, const char *text)
+{
+	(void)ctx;
+	log_ring("%s", text);
+}
+
+/* The post-mortem takes half a second of a serial line. A VM that is started again may need one after the other, which must not
+ * be at the cost of everybody else: its are kept for `dmesg`. */
 static void ended_crashed(struct vmm_host *host, struct vm *vm)
 {
+	bool again = vm->config.restart != RESTART_NO;
+
 	vm->crashes++;
 	log_error("%s: CRASHED: %s", vm->config.name, vm->crash);
-	vm_postmortem(vm, vm->vcpus[vm->crashed_vcpu], log_line, NULL);
-	if (vm->config.restart != RESTART_NO)
+	vm_postmortem(vm, vm->vcpus[vm->crashed_vcpu], again ? ring_line : log_line, NULL);
+	if (again)
 		restart_if_worth(host, vm);
 }
 
