@@ -6,7 +6,9 @@
 #include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
+#include "vmm/core/inject.h"
 #include "vmm/core/vcpu_reset.h"
+#include "vmm/exit/dispatch.h"
 
 #include <stdlib.h>
 
@@ -76,6 +78,24 @@ int vcpu_hw_enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e)
 	hw->exit_next++;
 	exit_ring_add(&v->ring, e);
 	return hw->exit_results[n];
+}
+
+int vcpu_hw_run(struct vcpu *v, uint64_t deadline, struct vm_exit *e, enum verdict *verdict)
+{
+	do {
+		int err = vcpu_hw_enter(v, deadline, e);
+
+		if (err != 0)
+			return err;
+		if (e->vectoring.valid)
+			vcpu_requeue(v, &e->vectoring);
+		*verdict = exit_dispatch(v, e);
+		if (*verdict == VERDICT_SKIP) {
+			vcpu_hw_skip(v, e);
+			*verdict = VERDICT_RESUME;
+		}
+	} while (*verdict == VERDICT_RESUME && v->requests == 0 && e->tsc < deadline);
+	return 0;
 }
 
 bool vcpu_hw_has_timer(void)
@@ -174,11 +194,11 @@ void vcpu_set_gpr(struct vcpu *v, unsigned gpr, uint64_t value)
 		v->gpr[gpr] = value;
 }
 
-void vcpu_hw_skip(struct vcpu *v, const struct vm_exit *e)
+void vcpu_hw_step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len)
 {
 	uint64_t *rflags = &v->hw->regs[VCPU_RFLAGS];
 
-	v->hw->regs[VCPU_RIP] = e->rip + e->insn_len;
+	v->hw->regs[VCPU_RIP] = rip + insn_len;
 	v->hw->single_step_pending = (*rflags & RFLAGS_TF) != 0;
 	*rflags &= ~RFLAGS_RF;
 	v->hw->shadow = false;

@@ -115,14 +115,14 @@ struct expected {
 /* With RDTSCP, INVPCID and XSAVES in CPUID as far as the control is there. Written down from the manual's bit numbers and
  * the recorded MSRs, by hand. */
 static const struct expected expected_words[] = {
-	{"corei5_arrandale_m520", {0x7f, 0xb6206dfa, 0x000000eb, 0x3fefff, 0xd1ff}},
-	{"corei7_sandy_bridge_2600k", {0x7f, 0xb6206dfa, 0x000000eb, 0x3fefff, 0xd1ff}},
-	{"corei7_haswell_4770", {0x7f, 0xb6206dfa, 0x000013eb, 0x3fefff, 0xd1ff}},
-	{"broadwell_ult", {0x7f, 0xb6206dfa, 0x000013eb, 0x3fefff, 0xd1ff}},
-	{"corei7_skylake_x", {0x7f, 0xb6206dfa, 0x001013eb, 0x3fefff, 0xd1ff}},
-	{"corei3_cnl", {0x7f, 0xb6206dfa, 0x001010eb, 0x3fefff, 0xd1ff}},
-	{"corei7_icelake_u", {0x7f, 0xb6206dfa, 0x001013eb, 0x3fefff, 0xd1ff}},
-	{"tigerlake", {0x7f, 0xb6206dfa, 0x001013eb, 0x3fefff, 0xd1ff}},
+	{"corei5_arrandale_m520", {0x7f, 0xb6206dfa, 0x000000eb, 0x7fefff, 0xd1ff}},
+	{"corei7_sandy_bridge_2600k", {0x7f, 0xb6206dfa, 0x000000eb, 0x7fefff, 0xd1ff}},
+	{"corei7_haswell_4770", {0x7f, 0xb6206dfa, 0x000013eb, 0x7fefff, 0xd1ff}},
+	{"broadwell_ult", {0x7f, 0xb6206dfa, 0x000013eb, 0x7fefff, 0xd1ff}},
+	{"corei7_skylake_x", {0x7f, 0xb6206dfa, 0x001013eb, 0x7fefff, 0xd1ff}},
+	{"corei3_cnl", {0x7f, 0xb6206dfa, 0x001010eb, 0x7fefff, 0xd1ff}},
+	{"corei7_icelake_u", {0x7f, 0xb6206dfa, 0x001013eb, 0x7fefff, 0xd1ff}},
+	{"tigerlake", {0x7f, 0xb6206dfa, 0x001013eb, 0x7fefff, 0xd1ff}},
 };
 
 static void words_fit_each_model(void **state)
@@ -137,7 +137,7 @@ static void words_fit_each_model(void **state)
 
 		parse(expected_words[i].model, &caps);
 		assert_int_equal(vmx_ctls_choose(&caps, &features, &ctls, &missing), 0);
-		assert_true(ctls.has_timer && ctls.has_vpid);
+		assert_true(ctls.has_timer && ctls.keeps_timer && ctls.has_vpid);
 		for (unsigned w = 0; w < VMX_CTL_WORDS; w++) {
 			uint32_t must = caps.ctl[w].must, may = caps.ctl[w].may;
 
@@ -217,7 +217,7 @@ static void options_take_away(void **state)
 	vmx_options_apply(&o, &raw);
 	vmx_caps_parse(&raw, &caps);
 	assert_int_equal(vmx_ctls_choose(&caps, &none, &ctls, &missing), 0);
-	assert_false(ctls.has_timer || ctls.has_vpid);
+	assert_false(ctls.has_timer || ctls.keeps_timer || ctls.has_vpid);
 	assert_false(vmx_caps_may(&caps, VMX_CTL_PROC2, PROC2_VIRTUAL_INTERRUPTS));
 	assert_false(vmx_caps_may(&caps, VMX_CTL_PROC2, PROC2_APIC_REGISTERS));
 	assert_false(vmx_caps_may(&caps, VMX_CTL_PROC2, PROC2_XSAVES));

@@ -77,6 +77,12 @@ void vcpu_queue_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32
 	set_exception(v, vector, has_error, error);
 }
 
+void vcpu_requeue(struct vcpu *v, const struct event *event)
+{
+	v->inject = *event;
+	vcpu_request(v, VCPU_REQ_EVENT);
+}
+
 static void inject(struct vcpu *v, enum event_type type, uint8_t vector)
 {
 	v->inject = (struct event){.valid = true, .vector = vector, .type = (uint8_t)type};

@@ -19,3 +19,7 @@ struct irq_source {
  * Returns false when the guest must not be entered again: a triple fault, vm->crash says which.
  * Context: v loaded on this CPU. */
 bool vcpu_inject_pending(struct vcpu *v, const struct irq_source *irqs);
+
+/* An exit has cut off the delivery of this event: it goes in again at the next entry, unless a fault of the exit's handler
+ * joins it as a double fault, or replaces it. */
+void vcpu_requeue(struct vcpu *v, const struct event *event);

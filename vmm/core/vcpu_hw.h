@@ -8,6 +8,7 @@
 
 #include "kernel/lib/compiler.h"
 #include "vmm/core/vcpu.h"
+#include "vmm/core/verdict.h"
 
 /* A segment register with its hidden part. */
 struct segment {
@@ -85,6 +86,13 @@ int vcpu_hw_holder(const struct vcpu *v);
  * Context: IF = 0, v loaded on this CPU. Returns with IF = 0. */
 int vcpu_hw_enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e);
 
+/* The same over and over, each exit handled by exit_dispatch() and stepped over when it says so, as long as the verdict is
+ * SKIP or RESUME, nothing is asked of v (v->requests) and the deadline has not come. An event whose delivery an exit cut
+ * off is queued again before its handler runs.
+ * Returns as vcpu_hw_enter(); with 0 the last exit is in *e and *verdict says what is left to do: RESUME nothing, any
+ * other one all of it. e->tsc is always that of the last exit, or of the refusal. */
+int vcpu_hw_run(struct vcpu *v, uint64_t deadline, struct vm_exit *e, enum verdict *verdict);
+
 /* True when a deadline is kept by the processor itself, false when the caller must have an interrupt coming. */
 bool vcpu_hw_has_timer(void);
 
@@ -122,9 +130,14 @@ void vcpu_hw_set_pdptes(struct vcpu *v, const uint64_t pdptes[4]);
 uint64_t vcpu_gpr(struct vcpu *v, unsigned gpr);
 void vcpu_set_gpr(struct vcpu *v, unsigned gpr, uint64_t value);
 
-/* Step over the instruction that caused *e: RIP, RF off, STI and MOV SS shadow off; a pending single-step trap is made
- * pending for the guest. */
-void vcpu_hw_skip(struct vcpu *v, const struct vm_exit *e);
+/* Step over an instruction that caused an exit: RIP, RF off, STI and MOV SS shadow off; a pending single-step trap is made
+ * pending for the guest. rip, insn_len: of the instruction. */
+void vcpu_hw_step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len);
+
+static inline void vcpu_hw_skip(struct vcpu *v, const struct vm_exit *e)
+{
+	vcpu_hw_step_over(v, e->rip, e->insn_len);
+}
 
 /* Can the guest take it now (IF, shadows, blocking by NMI, nothing queued)? */
 bool vcpu_hw_irq_allowed(struct vcpu *v);

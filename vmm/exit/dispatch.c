@@ -5,7 +5,7 @@
 #include "vmm/core/vm.h"
 #include "vmm/exit/handlers.h"
 
-static exit_handler *const handlers[EXIT_REASON_COUNT] = {
+exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
 	[EXIT_EXCEPTION_NMI] = exit_exception,
 	[EXIT_EXTERNAL_INTERRUPT] = exit_external_interrupt,
 	[EXIT_TRIPLE_FAULT] = exit_triple_fault,
@@ -54,24 +54,13 @@ static exit_handler *const handlers[EXIT_REASON_COUNT] = {
 	[EXIT_PCONFIG] = exit_invalid_opcode,
 };
 
-/* Kept apart, so that the way of every exit has nothing to save. */
-__attribute__((noinline, cold)) static enum verdict no_handler(struct vcpu *v, const struct vm_exit *e)
+enum verdict exit_unhandled(struct vcpu *v, const struct vm_exit *e)
 {
-	if (e->reason >= EXIT_REASON_COUNT)
+	if (e->reason < EXIT_REASON_COUNT)
+		v->exit_counts[e->reason]++;
+	else
 		v->unknown_exits++;
 	vm_set_crash(v->vm, v, "exit reason %u (%s) has no handler; qualification 0x%llx", e->reason,
 		     exit_reason_name(e->reason), (unsigned long long)e->qualification);
 	return VERDICT_CRASH;
-}
-
-enum verdict exit_dispatch(struct vcpu *v, const struct vm_exit *e)
-{
-	const uint32_t reason = e->reason;
-
-	if (unlikely(reason >= EXIT_REASON_COUNT))
-		return no_handler(v, e);
-	v->exit_counts[reason]++;
-	if (unlikely(handlers[reason] == NULL))
-		return no_handler(v, e);
-	return handlers[reason](v, e);
 }

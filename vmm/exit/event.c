@@ -29,10 +29,10 @@ enum verdict exit_nmi_window(struct vcpu *v, const struct vm_exit *e)
 	return VERDICT_RESUME;
 }
 
-/* A deadline has come: the loop sees from the clock whose it was. */
+/* A deadline has come, or nearly so: the loop sees from the clock whose it was, and sets the timer anew. */
 enum verdict exit_preemption_timer(struct vcpu *v, const struct vm_exit *e)
 {
-	(void)v;
 	(void)e;
+	vcpu_request(v, VCPU_REQ_TIMER);
 	return VERDICT_RESUME;
 }

@@ -192,5 +192,6 @@ enum verdict exit_io_string(struct vcpu *v, const struct vm_exit *e)
 		if (v->vm->request != VM_REQUEST_NONE)
 			return VERDICT_STOP;
 	}
+	vcpu_request(v, VCPU_REQ_TIMER); /* it may have taken a while */
 	return left == 0 ? VERDICT_SKIP : VERDICT_RESUME;
 }

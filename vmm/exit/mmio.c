@@ -220,11 +220,12 @@ static enum verdict carry_out(struct vcpu *v, const struct vm_exit *e, const str
 			     .ops = &ops,
 			     .ctx = &m};
 	bool rsp = insn_uses_rsp(insn);
-	struct vm_exit done = *e;
 	int err;
 
 	if (rsp)
 		v->gpr[GPR_RSP] = vcpu_hw_get(v, VCPU_RSP);
+	if (insn->prefixes & (INSN_PREFIX_REP | INSN_PREFIX_REPNE))
+		vcpu_request(v, VCPU_REQ_TIMER); /* it may take a while */
 	err = emulate_bounded(&em);
 	if (rsp && err >= 0)
 		vcpu_hw_set(v, VCPU_RSP, v->gpr[GPR_RSP]);
@@ -238,8 +239,7 @@ static enum verdict carry_out(struct vcpu *v, const struct vm_exit *e, const str
 		return VERDICT_CRASH;
 	}
 	/* The exit's own instruction length is undefined for an EPT violation; this one is the decoder's. */
-	done.insn_len = insn->length;
-	vcpu_hw_skip(v, &done);
+	vcpu_hw_step_over(v, e->rip, insn->length);
 	return VERDICT_RESUME;
 }
 
@@ -312,7 +312,6 @@ static inline bool move_device(struct vcpu *v, const struct mmio_move *m, uint64
 static inline bool move_known(struct vcpu *v, const struct vm_exit *e)
 {
 	const struct mmio_move *m = mmio_site_find(v, e);
-	struct vm_exit done;
 	bool moved;
 
 	if (unlikely(m == NULL))
@@ -323,9 +322,7 @@ static inline bool move_known(struct vcpu *v, const struct vm_exit *e)
 		moved = move_device(v, m, e->mem.gpa);
 	if (unlikely(!moved))
 		return false;
-	done.rip = e->rip;
-	done.insn_len = m->length;
-	vcpu_hw_skip(v, &done);
+	vcpu_hw_step_over(v, e->rip, m->length);
 	return true;
 }
 

@@ -10,7 +10,6 @@
 #include "vmm/core/inject.h"
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/devices/vlapic.h"
-#include "vmm/exit/dispatch.h"
 #include "vmm/life/freeze.h"
 #include "vmm/life/life.h"
 #include "vmm/life/platform.h"
@@ -143,9 +142,7 @@ static bool obey(struct runner *r, const struct vm_exit *e, enum verdict verdict
 
 	switch (verdict) {
 	case VERDICT_RESUME:
-		return true;
-	case VERDICT_SKIP:
-		vcpu_hw_skip(v, e);
+	case VERDICT_SKIP: /* vcpu_hw_run() has done so */
 		return true;
 	case VERDICT_WAIT:
 		vcpu_hw_skip(v, e);
@@ -189,6 +186,7 @@ enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end)
 	const bool has_timer = vcpu_hw_has_timer();
 	uint64_t now = rdtsc(), deadline = 0;
 	enum run_end end = RUN_YIELD;
+	enum verdict verdict;
 	struct vm_exit e;
 	int err;
 
@@ -204,7 +202,7 @@ enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end)
 		/* Without a preemption timer it is this CPU's own timer that leaves the guest, by its interrupt. */
 		if (unlikely(!has_timer))
 			idle_alarm(deadline);
-		err = vcpu_hw_enter(v, deadline, &e);
+		err = vcpu_hw_run(v, deadline, &e, &verdict);
 		now = e.tsc;
 		if (unlikely(err == ERR_AGAIN)) {
 			if (called_away(r, now))
@@ -213,12 +211,7 @@ enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end)
 		}
 		if (unlikely(err != 0))
 			return entry_refused(v, &e);
-		/* An event that the exit cut off goes in again first; a fault of the handler's may join it as a double fault. */
-		if (unlikely(e.vectoring.valid)) {
-			v->inject = e.vectoring;
-			vcpu_request(v, VCPU_REQ_EVENT);
-		}
-		if (unlikely(!obey(r, &e, exit_dispatch(v, &e), &end)))
+		if (unlikely(!obey(r, &e, verdict, &end)))
 			return end;
 	}
 }

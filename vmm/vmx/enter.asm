@@ -4,7 +4,9 @@
 ;	in:	rdi = v (general registers at offset 0, by hardware number), rsi = hw (vmx_vcpu.h)
 ;	out:	eax = 0 after an exit, v->gpr[] then the guest's; 1 = VMfailInvalid, 2 = VMfailValid, 3 = not entered since
 ;		somebody wants this CPU: nothing changed
-;	stack:	callee-saved registers and v; HOST_RSP points at v
+;	changed: every register but rbp and rsp: vmx_enter() in vmx_insn.h tells the compiler, which then keeps what it needs in
+;		memory; saving all six for it would cost more
+;	stack:	rbp and v; HOST_RSP points at v
 ;	flags:	IF = 0 throughout; after an exit the processor has set RFLAGS to 2, so DF = 0
 ;
 ; The last look at the CPU's attention word (percpu.h, at GS:16) comes before the guest's registers. An NMI that says that
@@ -23,12 +25,7 @@ PERCPU_ATTENTION	equ 16
 	global vmx_enter_asm, vmx_exit_point, vmx_window_begin, vmx_window_end, vmx_window_out
 
 vmx_enter_asm:
-	push rbx
 	push rbp
-	push r12
-	push r13
-	push r14
-	push r15
 	push rdi
 	cmp rsp, [rsi + HW_HOST_RSP]
 	jne vmx_write_rsp
@@ -94,10 +91,5 @@ vmx_exit_point:
 	xor eax, eax
 vmx_return:
 	pop rdi
-	pop r15
-	pop r14
-	pop r13
-	pop r12
 	pop rbp
-	pop rbx
 	ret

@@ -2,7 +2,9 @@
  * we run under another hypervisor. Privileged. Follows SDM 3 "VM Exits" and "VM-Exit Information Fields". */
 #include "arch/x86/insn.h"
 #include "arch/x86/regs.h"
+#include "vmm/core/inject.h"
 #include "vmm/vmx/exit_decode.h"
+#include "vmm/vmx/exit_read.h"
 #include "vmm/vmx/vmx_bits.h"
 #include "vmm/vmx/vmx_insn.h"
 #include "vmm/vmx/vmx_vcpu.h"
@@ -161,18 +163,7 @@ static void read_details(struct vm_exit *e)
 	}
 }
 
-/* What there is to read beside the reason and RIP. */
-enum needs {
-	NEEDS_DETAILS, /* see read_details(); also what is not in the table */
-	NEEDS_IO,
-	NEEDS_EPT,
-	NEEDS_NOTHING,
-	NEEDS_LENGTH,
-	NEEDS_LENGTH_EAX, /* the value that matters is in EAX */
-	NEEDS_LENGTH_ECX
-};
-
-static const uint8_t needs[EXIT_REASON_COUNT] = {
+const uint8_t exit_needs[EXIT_REASON_COUNT] = {
 	[EXIT_TRIPLE_FAULT] = NEEDS_NOTHING,
 	[EXIT_INIT] = NEEDS_NOTHING,
 	[EXIT_INTERRUPT_WINDOW] = NEEDS_NOTHING,
@@ -199,21 +190,23 @@ static const uint8_t needs[EXIT_REASON_COUNT] = {
 };
 
 /* What goes this way may call others; the frequent exits below call nobody and have no registers to save. */
-__attribute__((noinline)) static void read_with_details(struct vcpu *v, struct vm_exit *e)
+void exit_read_details(struct vcpu *v, struct vm_exit *e)
 {
 	e->qualification = 0;
 	e->value = 0;
 	e->insn_len = 0;
 	read_details(e);
+	if (e->vectoring.valid)
+		vcpu_requeue(v, &e->vectoring);
 	exit_ring_add(&v->ring, e);
 }
 
-__attribute__((noinline)) static void read_port(struct vcpu *v, struct vm_exit *e)
+void exit_read_port(struct vcpu *v, struct vm_exit *e)
 {
 	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
 
 	if (unlikely(qualification & QUAL_IO_STRING)) {
-		read_with_details(v, e);
+		exit_read_details(v, e);
 		return;
 	}
 	e->qualification = qualification;
@@ -222,13 +215,13 @@ __attribute__((noinline)) static void read_port(struct vcpu *v, struct vm_exit *
 	exit_ring_add(&v->ring, e);
 }
 
-__attribute__((noinline)) static void read_memory(struct vcpu *v, struct vm_exit *e)
+void exit_read_memory(struct vcpu *v, struct vm_exit *e)
 {
 	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
 
 	if (unlikely(!(qualification & QUAL_EPT_GVA_VALID) || (qualification & QUAL_EPT_NMI_UNBLOCKING) ||
 		     (vmread32(VMCS_VECTORING_INFO) & INTR_VALID))) {
-		read_with_details(v, e);
+		exit_read_details(v, e);
 		return;
 	}
 	e->qualification = qualification;
@@ -236,36 +229,4 @@ __attribute__((noinline)) static void read_memory(struct vcpu *v, struct vm_exit
 	vmx_decode_ept_violation(qualification, vmread(VMCS_GUEST_PHYSICAL_ADDR), e);
 	e->mem.gva = vmread(VMCS_GUEST_LINEAR_ADDR);
 	exit_ring_add(&v->ring, e);
-}
-
-/* Fill *e (but for e->tsc, which is set) and write the ring. reason: EXIT_REASON as read.
- * Source: SDM 3 "VM-Exit Information Fields". */
-void exit_read(struct vcpu *v, struct vm_exit *e, uint32_t reason)
-{
-	uint64_t rip = vmread(VMCS_GUEST_RIP), value = 0;
-	uint32_t insn_len = 0;
-	enum needs kind;
-
-	reason &= EXIT_REASON_BASIC;
-	kind = reason < EXIT_REASON_COUNT ? (enum needs)needs[reason] : NEEDS_DETAILS;
-	e->reason = reason;
-	e->rip = rip;
-	e->vectoring.valid = false;
-	if (kind <= NEEDS_EPT) {
-		if (kind == NEEDS_IO)
-			read_port(v, e);
-		else if (kind == NEEDS_EPT)
-			read_memory(v, e);
-		else
-			read_with_details(v, e);
-		return;
-	}
-	if (kind >= NEEDS_LENGTH)
-		insn_len = vmread32(VMCS_EXIT_INSN_LEN);
-	if (kind >= NEEDS_LENGTH_EAX)
-		value = (uint32_t)v->gpr[kind == NEEDS_LENGTH_EAX ? GPR_RAX : GPR_RCX];
-	e->insn_len = insn_len;
-	e->qualification = 0;
-	e->value = value;
-	exit_ring_put(&v->ring, e->tsc, rip, reason, 0, value);
 }

@@ -5,10 +5,15 @@
 #include "arch/x86/traps.h"
 #include "kernel/lib/errors.h"
 #include "vmm/core/vm.h"
+#include "vmm/exit/dispatch.h"
 #include "vmm/vmx/ept_format.h"
+#include "vmm/vmx/exit_read.h"
 #include "vmm/vmx/vmx_bits.h"
 #include "vmm/vmx/vmx_insn.h"
 #include "vmm/vmx/vmx_vcpu.h"
+
+/* See set_timer(). */
+#define TIMER_ENTRIES 32u
 
 static_assert(offsetof(struct vcpu_hw, host_rsp) == 0, "HW_HOST_RSP in enter.asm");
 static_assert(offsetof(struct vcpu_hw, launched) == 8, "HW_LAUNCHED in enter.asm");
@@ -122,56 +127,6 @@ void vmx_nmi_window(struct trap_frame *frame)
 		frame->rip = (uintptr_t)vmx_window_out;
 }
 
-int vcpu_hw_enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e)
-{
-	struct vcpu_hw *hw = v->hw;
-	uint32_t reason;
-	int outcome;
-
-	assert(this_vmx_cpu()->current == hw);
-	if (unlikely(hw->slpt_generation != slpt_generation(&v->vm->slpt)))
-		invalidate(v);
-	if (unlikely(v->inject.valid))
-		inject(v);
-	if (likely(vmx_machine.ctls.has_timer))
-		vmwrite(VMCS_GUEST_PREEMPTION_TIMER, timer_value(deadline, rdtsc()));
-	outcome = vmx_enter_asm(v, hw);
-	e->tsc = rdtsc();
-	if (unlikely(outcome != VMX_OK))
-		return outcome == VMX_TURNED_BACK ? turned_back(v) : refused(v, e, outcome);
-	reason = vmread32(VMCS_EXIT_REASON);
-	if (unlikely(reason & EXIT_REASON_ENTRY_FAILURE))
-		return refused(v, e, outcome);
-	hw->launched = true;
-	hw->shadow_over = false;
-	exit_read(v, e, reason);
-	return 0;
-}
-
-bool vcpu_hw_has_timer(void)
-{
-	return vmx_machine.ctls.has_timer;
-}
-
-/* The exit acknowledged an interrupt (its vector is known, the local APIC has it in service), or took an NMI or a machine
- * check: the host's handler runs now. After a preemption-timer exit, interrupts that are pending in the host get their
- * turn: on real hardware they would have left the guest by themselves, but an emulator may hold them back as long as
- * the guest has IF = 0. */
-void vcpu_hw_host_event(const struct vm_exit *e)
-{
-	if (e->reason == EXIT_EXTERNAL_INTERRUPT) {
-		struct trap_frame frame = {.vector = e->event.vector, .rip = (uint64_t)&vmx_exit_point};
-
-		trap_dispatch(&frame);
-	} else if (e->reason == EXIT_EXCEPTION_NMI && e->event.type == EVENT_NMI) {
-		vmx_raise_nmi();
-	} else if (e->reason == EXIT_EXCEPTION_NMI && e->event.vector == VECTOR_MC) {
-		vmx_raise_machine_check();
-	} else if (e->reason == EXIT_PREEMPTION_TIMER) {
-		sti_nop_cli();
-	}
-}
-
 void vcpu_settle_shadows(struct vcpu_hw *hw)
 {
 	uint32_t blocking;
@@ -198,28 +153,134 @@ static void make_step_pending(void)
 		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
-/* Shadows end with the instruction too. As long as nobody looks at them and no event waits for their end, they may stay
- * in the VMCS: then nothing can tell, and two VMCS accesses are saved. An interrupt that the processor will deliver by
- * itself does wait for it. */
-void vcpu_hw_skip(struct vcpu *v, const struct vm_exit *e)
+COLD static uint64_t wrapped(uint64_t rip)
 {
-	struct vcpu_hw *hw = v->hw;
-	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
-	uint64_t next = e->rip + e->insn_len;
+	return in_64bit_code() ? rip : (uint32_t)rip;
+}
 
-	if (unlikely((e->rip ^ next) >> 32 != 0) && !in_64bit_code())
-		next = (uint32_t)next;
-	vmwrite(VMCS_GUEST_RIP, next);
-	hw->shadow_over = true;
-	if (likely(!(rflags & (RFLAGS_TF | RFLAGS_RF)) &&
-		   !(hw->proc_ctls & (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)) &&
-		   !((rflags & RFLAGS_IF) && apic_irq_waits(hw))))
-		return;
+COLD static void finish_step(struct vcpu_hw *hw, uint64_t rflags)
+{
 	vcpu_settle_shadows(hw);
 	if (rflags & RFLAGS_RF)
 		vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
 	if (rflags & RFLAGS_TF)
 		make_step_pending();
+}
+
+/* Shadows end with the instruction too. As long as nobody looks at them and no event waits for their end, they may stay
+ * in the VMCS: then nothing can tell, and two VMCS accesses are saved. An interrupt that the processor will deliver by
+ * itself does wait for it. */
+static inline void step_over(struct vcpu_hw *hw, uint64_t rip, uint32_t insn_len)
+{
+	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
+	uint64_t next = rip + insn_len;
+
+	if (unlikely((rip ^ next) >> 32 != 0))
+		next = wrapped(next);
+	vmwrite(VMCS_GUEST_RIP, next);
+	hw->shadow_over = true;
+	if (unlikely((rflags & (RFLAGS_TF | RFLAGS_RF)) ||
+		     (hw->proc_ctls & (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)) ||
+		     ((rflags & RFLAGS_IF) && apic_irq_waits(hw))))
+		finish_step(hw, rflags);
+}
+
+void vcpu_hw_step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len)
+{
+	step_over(v->hw, rip, insn_len);
+}
+
+/* One entry and the exit that ends it. */
+static inline __attribute__((always_inline)) int enter(struct vcpu *v, struct vcpu_hw *hw, struct vm_exit *e)
+{
+	uint32_t reason;
+	int outcome;
+
+	if (unlikely(hw->slpt_generation != slpt_generation(&v->vm->slpt)))
+		invalidate(v);
+	if (unlikely(v->inject.valid))
+		inject(v);
+	outcome = vmx_enter(v, hw);
+	e->tsc = rdtsc();
+	if (unlikely(outcome != VMX_OK))
+		return outcome == VMX_TURNED_BACK ? turned_back(v) : refused(v, e, outcome);
+	reason = vmread32(VMCS_EXIT_REASON);
+	if (unlikely(reason & EXIT_REASON_ENTRY_FAILURE))
+		return refused(v, e, outcome);
+	hw->launched = true;
+	hw->shadow_over = false;
+	exit_read(v, e, reason);
+	return 0;
+}
+
+/* Set the preemption timer. Returns for how many entries it may stay. Where the processor keeps what is left of it, it counts
+ * the guest's time only, and would come late by the host's time since it was set. That is little for a few exits (those
+ * that take long ask for VCPU_REQ_TIMER), and each exit compares its TSC with the deadline anyway: late is only the exit
+ * of a guest that has stopped to make them. Where it is not kept, an entry starts with what was written last. */
+__attribute__((noinline)) static unsigned set_timer(uint64_t deadline)
+{
+	if (!vmx_machine.ctls.has_timer)
+		return UINT32_MAX;
+	vmwrite(VMCS_GUEST_PREEMPTION_TIMER, timer_value(deadline, rdtsc()));
+	return vmx_machine.ctls.keeps_timer ? TIMER_ENTRIES : 1;
+}
+
+int vcpu_hw_enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e)
+{
+	assert(this_vmx_cpu()->current == v->hw);
+	(void)set_timer(deadline);
+	return enter(v, v->hw, e);
+}
+
+int vcpu_hw_run(struct vcpu *v, uint64_t deadline, struct vm_exit *e, enum verdict *verdict)
+{
+	struct vcpu_hw *hw = v->hw;
+	unsigned entries = 0;
+
+	assert(this_vmx_cpu()->current == hw);
+	for (;;) {
+		enum verdict done;
+		int err;
+
+		if (entries-- == 0)
+			entries = set_timer(deadline) - 1;
+		err = enter(v, hw, e);
+		if (unlikely(err != 0))
+			return err;
+		done = exit_dispatch(v, e);
+		if (likely(done == VERDICT_SKIP)) {
+			step_over(hw, e->rip, e->insn_len);
+			done = VERDICT_RESUME;
+		}
+		if (unlikely(done != VERDICT_RESUME || v->requests != 0 || e->tsc >= deadline)) {
+			*verdict = done;
+			return 0;
+		}
+	}
+}
+
+bool vcpu_hw_has_timer(void)
+{
+	return vmx_machine.ctls.has_timer;
+}
+
+/* The exit acknowledged an interrupt (its vector is known, the local APIC has it in service), or took an NMI or a machine
+ * check: the host's handler runs now. After a preemption-timer exit, interrupts that are pending in the host get their
+ * turn: on real hardware they would have left the guest by themselves, but an emulator may hold them back as long as
+ * the guest has IF = 0. */
+void vcpu_hw_host_event(const struct vm_exit *e)
+{
+	if (e->reason == EXIT_EXTERNAL_INTERRUPT) {
+		struct trap_frame frame = {.vector = e->event.vector, .rip = (uint64_t)&vmx_exit_point};
+
+		trap_dispatch(&frame);
+	} else if (e->reason == EXIT_EXCEPTION_NMI && e->event.type == EVENT_NMI) {
+		vmx_raise_nmi();
+	} else if (e->reason == EXIT_EXCEPTION_NMI && e->event.vector == VECTOR_MC) {
+		vmx_raise_machine_check();
+	} else if (e->reason == EXIT_PREEMPTION_TIMER) {
+		sti_nop_cli();
+	}
 }
 
 bool vcpu_hw_irq_allowed(struct vcpu *v)

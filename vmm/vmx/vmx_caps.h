@@ -95,6 +95,7 @@ struct vmx_missing {
 struct vmx_ctls {
 	uint32_t word[VMX_CTL_WORDS];
 	bool has_timer;
+	bool keeps_timer; /* what is left of the preemption timer is saved at an exit, and goes on at the next entry */
 	bool has_vpid;
 	enum vcpu_apic_help apic_help;
 	bool has_x2apic; /* "virtualize x2APIC mode" may take the place of "virtualize APIC accesses" */

@@ -110,6 +110,10 @@ int vmx_ctls_choose(const struct vmx_caps *caps, const struct vmx_cpu_features *
 	}
 	choose_apic(caps, out);
 	out->has_timer = (out->word[VMX_CTL_PIN] & PIN_PREEMPTION_TIMER) != 0;
+	if (out->has_timer && (caps->ctl[VMX_CTL_EXIT].may & EXIT_CTL_SAVE_PREEMPTION_TIMER)) {
+		out->word[VMX_CTL_EXIT] |= EXIT_CTL_SAVE_PREEMPTION_TIMER;
+		out->keeps_timer = true;
+	}
 	out->has_vpid = (out->word[VMX_CTL_PROC2] & PROC2_VPID) != 0;
 	return 0;
 }

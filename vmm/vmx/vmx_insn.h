@@ -115,3 +115,18 @@ static inline void vmx_raise_machine_check(void)
 {
 	__asm__ volatile("int $18" : : : "memory");
 }
+
+struct vcpu;
+struct vcpu_hw;
+
+/* Into the guest and back: enter.asm says what comes back. It leaves no register but RBP and RSP as it was. */
+static inline int vmx_enter(struct vcpu *v, struct vcpu_hw *hw)
+{
+	int outcome;
+
+	__asm__ volatile("call vmx_enter_asm"
+			 : "=a"(outcome), "+D"(v), "+S"(hw)
+			 :
+			 : "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory");
+	return outcome;
+}

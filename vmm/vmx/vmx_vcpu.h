@@ -81,9 +81,10 @@ struct vcpu_hw {
 	uint8_t *fpu; /* XSAVE or FXSAVE area, 64-byte aligned */
 };
 
-/* enter.asm. 0 after an exit; VMX_FAIL_* when the processor refused before it had loaded anything of the guest; or: */
+/* enter.asm, by way of vmx_enter(). 0 after an exit; VMX_FAIL_* when the processor refused before it had loaded anything of
+ * the guest; or: */
 #define VMX_TURNED_BACK 3
-int vmx_enter_asm(struct vcpu *v, struct vcpu_hw *hw);
+void vmx_enter_asm(void);
 void vmx_exit_point(void);
 extern const char vmx_window_begin[], vmx_window_end[], vmx_window_out[];
 
@@ -114,9 +115,6 @@ void live_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value);
 
 /* cpu_xsave.c. CR4.OSXSAVE is on, AVX there, and nobody's registers are in this CPU; leaves them in their initial state. */
 bool xsavec_works(void);
-
-/* exit_read.c. reason: EXIT_REASON as read. */
-void exit_read(struct vcpu *v, struct vm_exit *e, uint32_t reason);
 
 void vcpu_invalidate_later(struct vcpu_hw *hw, uint32_t what);
 
