@@ -25,6 +25,7 @@ POINTS = [
     ("pit_read", "counter_bus_read", 1300),
     ("pm_timer_read", "pm_read", 1300),
     ("ioapic_read", "exit_ept_violation", 8000),
+    ("x2apic_icr", "vlapic_send_icr", 2500),
 ]
 WARM_UP = 6
 GUEST_TOP = 0x40000000

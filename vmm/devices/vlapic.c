@@ -7,7 +7,6 @@
 #include "kernel/lib/string.h"
 
 #define VECTOR_ILLEGAL_BELOW 16u
-#define ALL_WORDS 0xffu
 #define VERSION_REG                                                                                                    \
 	(LAPIC_VERSION_INTEGRATED | 6u << LAPIC_VERSION_MAX_LVT_SHIFT | LAPIC_VERSION_EOI_SUPPRESS) /* 7 LVT entries */
 
@@ -28,15 +27,25 @@ static int highest_vector(struct vlapic *v, unsigned offset, uint32_t words)
 	return -1;
 }
 
-/* A processor that delivers leaves no hint which words are in use. */
+/* The same where a processor delivers, which leaves no hint which words are in use. */
+static int highest_anywhere(struct vlapic *v, unsigned offset)
+{
+	const uint32_t *word = vlapic_vector_word(v, offset, 255);
+	int base = 224;
+
+	for (; base >= 0 && *word == 0; base -= 32)
+		word -= LAPIC_VECTOR_REG_STRIDE / 4;
+	return base < 0 ? -1 : base + (int)bits_fls(*word);
+}
+
 static int highest_irr(struct vlapic *v)
 {
-	return highest_vector(v, LAPIC_IRR, v->processor_delivers ? ALL_WORDS : v->irr_words);
+	return v->processor_delivers ? highest_anywhere(v, LAPIC_IRR) : highest_vector(v, LAPIC_IRR, v->irr_words);
 }
 
 static int highest_isr(struct vlapic *v)
 {
-	return highest_vector(v, LAPIC_ISR, v->processor_delivers ? ALL_WORDS : v->isr_words);
+	return v->processor_delivers ? highest_anywhere(v, LAPIC_ISR) : highest_vector(v, LAPIC_ISR, v->isr_words);
 }
 
 /* PPR is the higher of TPR and the class of the highest vector in service; TPR's sub-class counts only when it wins. */
@@ -68,8 +77,10 @@ void vlapic_update_ppr(struct vlapic *v)
 
 uint8_t vlapic_requested(struct vlapic *v)
 {
-	int irr = highest_irr(v);
+	int irr;
 
+	vlapic_sync(v);
+	irr = highest_irr(v);
 	return irr < 0 ? 0 : (uint8_t)irr;
 }
 
@@ -84,7 +95,9 @@ unsigned vlapic_tpr_threshold(struct vlapic *v)
 {
 	unsigned request = vlapic_requested(v) >> 4;
 
-	return request <= (vlapic_reg(v, LAPIC_TPR) >> 4 & 0xf) && request > vlapic_in_service(v) >> 4 ? request : 0;
+	return request != 0 && request <= (vlapic_reg(v, LAPIC_TPR) >> 4 & 0xf) && request > vlapic_in_service(v) >> 4
+		       ? request
+		       : 0;
 }
 
 static uint64_t levels(struct vlapic *v, unsigned quarter)

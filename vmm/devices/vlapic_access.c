@@ -101,7 +101,7 @@ static void write_svr(struct vlapic *v, uint32_t value)
 	__atomic_store_n(&v->enabled, enable, __ATOMIC_RELAXED);
 }
 
-void vlapic_send_icr(struct vlapic *v, uint32_t low, uint32_t dest)
+static void send_to_others(struct vlapic *v, uint32_t low, uint32_t dest)
 {
 	struct vlapic_ipi ipi = {.dest = dest,
 				 .vector = (uint8_t)(low & LAPIC_ICR_VECTOR_MASK),
@@ -119,15 +119,32 @@ void vlapic_send_icr(struct vlapic *v, uint32_t low, uint32_t dest)
 	if (ipi.delivery == VLAPIC_INIT && (low & LAPIC_ICR_LEVEL) != 0 && (low & LAPIC_ICR_ASSERT) == 0)
 		return;
 	v->ipis_sent++;
-	if (ipi.shorthand != VLAPIC_TO_SELF) {
-		v->ops->send_ipi(v->ctx, &ipi);
+	v->ops->send_ipi(v->ctx, &ipi);
+}
+
+/* "Valid Combinations for the ... Local xAPIC Interrupt Command Register": with this shorthand only fixed. */
+static void send_to_self(struct vlapic *v, uint32_t low)
+{
+	uint32_t vector = low & LAPIC_ICR_VECTOR_MASK;
+	bool is_fixed = (low & LAPIC_ICR_DM_MASK) == LAPIC_ICR_DM_FIXED;
+
+	if (is_fixed && vector < 16) {
+		vlapic_error(v, LAPIC_ESR_SEND_ILLEGAL_VECTOR);
 		return;
 	}
-	/* "Valid Combinations for the ... Local xAPIC Interrupt Command Register": with this shorthand only fixed. */
-	if (ipi.delivery == VLAPIC_FIXED)
-		vlapic_deliver_own(v, ipi.vector, false);
+	v->ipis_sent++;
+	if (is_fixed)
+		vlapic_deliver_own(v, vector, false);
 	else
 		vlapic_count(&v->dropped);
+}
+
+void vlapic_send_icr(struct vlapic *v, uint32_t low, uint32_t dest)
+{
+	if ((low & LAPIC_ICR_SHORTHAND_MASK) == LAPIC_ICR_TO_SELF)
+		send_to_self(v, low);
+	else
+		send_to_others(v, low, dest);
 }
 
 /* value has been checked, or reduced, to vlapic_writable_bits(). What arrived before the write meets the old value. */

@@ -45,6 +45,7 @@ void board_wire_controllers(struct vm_platform *b)
 {
 	struct irq_line intr = {.set = intr_set, .ctx = b, .pin = 0};
 
+	spin_init(&b->apic_page_lock, LOCK_RANK_MEMORY, "APIC page");
 	vpic_init(&b->pic, &intr);
 	vioapic_init(&b->ioapic, ioapic_deliver, b);
 }
@@ -170,13 +171,16 @@ static int irq_next(void *ctx)
 {
 	struct cpu_board *cpu = ctx;
 	struct vlapic *lapic = &cpu->lapic;
-	int vector = vlapic_pending(lapic);
+	int vector = -1;
 
 	if (cpu->help == VCPU_APIC_ALL) {
-		vcpu_hw_apic_vectors(cpu->vcpu, vlapic_requested(lapic), vlapic_in_service(lapic));
-		vector = -1;
-	} else if (cpu->help == VCPU_APIC_TPR) {
-		vcpu_hw_apic_threshold(cpu->vcpu, vector < 0 ? vlapic_tpr_threshold(lapic) : 0);
+		uint8_t requested = vlapic_requested(lapic);
+
+		vcpu_hw_apic_vectors(cpu->vcpu, requested, vlapic_in_service(lapic));
+	} else {
+		vector = vlapic_pending(lapic);
+		if (cpu->help == VCPU_APIC_TPR)
+			vcpu_hw_apic_threshold(cpu->vcpu, vector < 0 ? vlapic_tpr_threshold(lapic) : 0);
 	}
 	return pic_can_interrupt(cpu) ? 0 : vector;
 }
