@@ -95,9 +95,8 @@ void board_clock_changed(void *ctx)
 }
 
 /* It is at least as late as the alarm said, whatever this CPU's TSC shows. */
-void board_alarm_fire(void *ctx)
+void vm_clock_expire(struct vm *vm)
 {
-	struct vm *vm = ctx;
 	uint64_t now, due;
 
 	vm_lock(vm);
@@ -108,6 +107,19 @@ void board_alarm_fire(void *ctx)
 		arm(vm);
 	}
 	vm_unlock(vm);
+}
+
+/* A VM's time is spent on its devices, and nobody else's: a timer that a guest has set to its quickest and never serves must
+ * not take the CPU from others. Where no vCPU of the VM runs, its first one does it when it has its turn. */
+void board_alarm_fire(void *ctx)
+{
+	struct vm *vm = ctx;
+	const struct vcpu *current = runner_here()->current;
+
+	if (current != NULL && current->vm == vm)
+		vm_clock_expire(vm);
+	else
+		vcpu_notify(vm->vcpus[0], VCPU_REQ_CLOCK);
 }
 
 void vm_alarms_stop(struct vm *vm)

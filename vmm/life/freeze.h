@@ -19,3 +19,6 @@ void vm_end(struct vm *vm, enum run_end end);
 /* The VM's clock: stops its alarms, starts them. Context: the boot CPU, vCPUs frozen. */
 void vm_alarms_stop(struct vm *vm);
 void vm_alarms_start(struct vm *vm);
+
+/* What is due in the VM's clock happens. Context: a CPU that runs a vCPU of it; no locks. */
+void vm_clock_expire(struct vm *vm);

@@ -90,6 +90,10 @@ static bool before_entry(struct vcpu *v, enum run_end *end)
 		*end = RUN_YIELD;
 		return false;
 	}
+	if (requests & VCPU_REQ_CLOCK) {
+		vm_clock_expire(v->vm);
+		requests |= __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
+	}
 	if (requests & VCPU_REQ_FLUSH)
 		vcpu_hw_flush(v);
 	if (requests & VCPU_REQ_INIT)
