@@ -144,8 +144,10 @@ static void use_heap(struct heap *h, uint32_t round)
 	size_t bytes = 16 + round * 97 % 6000;
 	uint8_t mark = (uint8_t)(this_cpu()->index + 1), *object = heap_alloc(h, bytes);
 
-	if (object == NULL)
+	if (object == NULL) {
 		panic("no memory for %llu bytes", (unsigned long long)bytes);
+		return;
+	}
 	memset(object, mark, bytes);
 	for (size_t i = 0; i < bytes; i += 61) {
 		if (object[i] != mark)

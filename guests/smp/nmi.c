@@ -66,7 +66,7 @@ static void to_one(unsigned cpu, void (*how)(void), uint32_t times)
 
 static void to_others(void)
 {
-	uint32_t before[SMP_MAX_CPUS];
+	uint32_t before[SMP_MAX_CPUS] = {0};
 
 	for (unsigned i = 0; i < smp_count; i++)
 		before[i] = smp_cpus[i].nmis;
