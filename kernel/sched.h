@@ -144,6 +144,7 @@ MUST_CHECK int sched_group_init(struct sched_group *g, uint32_t weight, uint32_t
 MUST_CHECK int sched_group_set(struct sched_group *g, uint32_t weight, uint32_t cap_percent);
 
 MUST_CHECK int sched_add(struct sched *s, struct sched_entity *e, struct sched_group *g, uint64_t pins);
+void sched_charge(struct sched_entity *e, uint64_t ticks, uint64_t now);
 bool sched_remove(struct sched_entity *e, uint64_t *kicks);
 MUST_CHECK int sched_set_pins(struct sched_entity *e, uint64_t pins, uint64_t *kicks);
 

@@ -73,6 +73,19 @@ int sched_add(struct sched *s, struct sched_entity *e, struct sched_group *g, ui
 	return 0;
 }
 
+/* Time has been spent for an entity while it did not run: it is behind by that when it wakes next.
+ * ticks: of TSC.  Context: as for sched_add(), and before the wake. */
+void sched_charge(struct sched_entity *e, uint64_t ticks, uint64_t now)
+{
+	struct sched_cpu *c = sched_lock_entity(e);
+
+	if (e->state == SCHED_BLOCKED) {
+		e->debt += sched_virtual(ticks, sched_entity_weight(e));
+		e->since = now;
+	}
+	sched_unlock(c);
+}
+
 /* Take an entity out of the scheduler. *kicks: CPUs to kick.
  * Returns true: it is off. False: it runs, and its CPU is to be kicked out of it; it is off when sched_is_off().
  * Of one that is off already it says true.  Context: any; no locks. Who still wakes it does nothing. */

@@ -586,6 +586,38 @@ static void test_stats(void **state)
 	sim_end(m);
 }
 
+/* Two that are alike and always want to run; one has had 20 ms of work done for it before it wakes: it gets so much less.
+ * (The scheduler lets nobody fall behind by much more at once.) */
+static void test_charge(void **state)
+{
+	static struct sched s;
+	struct sched_group g[2];
+	struct sched_entity e[2] = {{0}};
+	struct sched_cpu *c = &s.cpu[0];
+	struct sched_slice slice;
+	struct sched_stats stats[2];
+	uint64_t now = 1000;
+
+	(void)state;
+	assert_int_equal(sched_init(&s, 1, SIM_HZ, NULL), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(sched_group_init(&g[i], 256, SCHED_CAP_NONE), 0);
+		assert_int_equal(sched_add(&s, &e[i], &g[i], SCHED_ANY_CPU), 0);
+	}
+	(void)sched_wake(&e[0], now);
+	assert_ptr_equal(sched_pick(c, now, &slice), &e[0]);
+	now += 5 * SIM_MS;
+	sched_charge(&e[1], 20 * SIM_MS, now);
+	(void)sched_wake(&e[1], now);
+	while (now < 1000 * SIM_MS) {
+		assert_non_null(sched_pick(c, now, &slice));
+		now = slice.until;
+	}
+	sched_read_stats(&e[0], now, &stats[0]);
+	sched_read_stats(&e[1], now, &stats[1]);
+	near((double)(stats[0].run_ticks - 5 * SIM_MS), (double)(stats[1].run_ticks + 20 * SIM_MS), 11 * SIM_MS);
+}
+
 /* What may come at any time, by hand: one CPU, one entity. */
 static void test_wake_and_block(void **state)
 {
@@ -759,12 +791,13 @@ static void test_cost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_wake_and_block), cmocka_unit_test(test_yield),
-		cmocka_unit_test(test_alone),          cmocka_unit_test(test_stats),
-		cmocka_unit_test(test_weight_live),    cmocka_unit_test(test_cap_live),
-		cmocka_unit_test(test_pins_live),      cmocka_unit_test(test_latency),
-		cmocka_unit_test(test_migrations),     cmocka_unit_test(test_add_remove),
-		cmocka_unit_test(test_cost),           cmocka_unit_test(test_shares),
+		cmocka_unit_test(test_charge),     cmocka_unit_test(test_wake_and_block),
+		cmocka_unit_test(test_yield),      cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_stats),      cmocka_unit_test(test_weight_live),
+		cmocka_unit_test(test_cap_live),   cmocka_unit_test(test_pins_live),
+		cmocka_unit_test(test_latency),    cmocka_unit_test(test_migrations),
+		cmocka_unit_test(test_add_remove), cmocka_unit_test(test_cost),
+		cmocka_unit_test(test_shares),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

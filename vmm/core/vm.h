@@ -63,6 +63,7 @@ struct vm {
 	uint64_t restarts; /* by itself: the guest's resets, and what `restart` in the configuration says */
 	uint64_t crashes;
 	unsigned quick_ends; /* ends in a row, each within a second of its start */
+	uint64_t ended_at;   /* host TSC at which the boot CPU has begun to see to its end; 0: it does not */
 	uint32_t ended;      /* a vCPU has ended the VM: enum run_end; atomic, 0: none has */
 };
 

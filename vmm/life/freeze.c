@@ -58,6 +58,9 @@ void vm_thaw(struct vm *vm)
 		__atomic_store_n(&seat->added, true, __ATOMIC_RELEASE);
 	}
 	vm_unlock(vm);
+	/* What the VM's end and its new start have cost, the VM has cost. */
+	if (vm->ended_at != 0)
+		sched_charge(&vm->vcpus[0]->seat->entity, rdtsc() - vm->ended_at, rdtsc());
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
 		runner_kick_all(host, sched_wake(&vm->vcpus[i]->seat->entity, rdtsc()));
 }

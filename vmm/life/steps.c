@@ -231,7 +231,9 @@ void vm_ended(struct vmm_host *host, struct vm *vm, enum run_end end)
 
 void vm_see_to_end(struct vmm_host *host, struct vm *vm)
 {
+	vm->ended_at = rdtsc();
 	freeze_for_step(host, vm);
 	if (vm->state == VM_RUNNING)
 		vm_thaw(vm);
+	vm->ended_at = 0;
 }
