@@ -5,7 +5,7 @@
  * Integrated Services Packet Switching Networks", 1996): an entity's virtual time grows with its running, the slower the
  * more weight it has; whose turn begins at the earliest virtual time goes next. A turn is the entity's part, by weight, of
  * a round: of as many slices as there are entities, a slice being 10 ms, or less when there are more than four, down to
- * 1 ms. No turn is longer than 10 ms or shorter than 50 us; who is alone runs for 100 ms, or until one comes. So the order is a weighted round robin as long as nobody
+ * 1 ms. No turn is longer than 10 ms or shorter than 50 us. So the order is a weighted round robin as long as nobody
  * sleeps. Who has waited for a slice times the entities in its queue goes next whatever its weight, for 50 us.
  *
  * Wake-up. Who wakes starts at the virtual time of the queue: sleeping earns nothing; what it had used beyond its part it
@@ -52,7 +52,6 @@
 
 #define SLICE_MIN_NS (1 * NS_PER_MS)
 #define SLICE_MAX_NS (100 * NS_PER_MS)
-#define SLICE_ALONE_NS (100 * NS_PER_MS)
 #define TURN_MIN_NS (50 * NS_PER_US)
 #define ROUND_MAX_NS (40 * NS_PER_MS)
 #define CAP_PERIOD_NS (20 * NS_PER_MS)
@@ -88,7 +87,6 @@ int sched_init(struct sched *s, uint64_t present, uint64_t tsc_hz, const struct 
 	s->present = present;
 	s->tsc_hz = tsc_hz;
 	s->slice = time_ticks_from_ns(SCHED_SLICE_DEFAULT_NS, tsc_hz);
-	s->slice_alone = time_ticks_from_ns(SLICE_ALONE_NS, tsc_hz);
 	s->slice_min = time_ticks_from_ns(SLICE_MIN_NS, tsc_hz);
 	s->turn_min = time_ticks_from_ns(TURN_MIN_NS, tsc_hz);
 	s->round_max = time_ticks_from_ns(ROUND_MAX_NS, tsc_hz);

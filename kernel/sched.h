@@ -115,16 +115,14 @@ struct sched_cpu {
 struct sched {
 	uint64_t present; /* CPUs in use */
 	uint64_t idle;    /* CPUs without work; a CPU sets its bit, who gives it work clears it: atomic */
-	uint64_t alone;   /* CPUs that run on beyond a slice, as nobody waits whom they could run; as idle */
 	uint64_t tsc_hz;
-	uint64_t slice;       /* ticks; read and written atomically */
-	uint64_t slice_alone; /* when nobody waits */
-	uint64_t slice_min;   /* of an average entity in a long queue */
-	uint64_t turn_min;    /* of one with next to no weight */
-	uint64_t round_max;   /* a round is not longer, unless slice_min makes it so */
-	uint64_t cap_period;  /* a parked entity comes back with its part of this time's cap */
-	uint64_t cap_depth;   /* unused cap is kept for this long */
-	uint64_t debt_life;   /* who slept for longer comes back without debts */
+	uint64_t slice;      /* ticks; read and written atomically */
+	uint64_t slice_min;  /* of an average entity in a long queue */
+	uint64_t turn_min;   /* of one with next to no weight */
+	uint64_t round_max;  /* a round is not longer, unless slice_min makes it so */
+	uint64_t cap_period; /* a parked entity comes back with its part of this time's cap */
+	uint64_t cap_depth;  /* unused cap is kept for this long */
+	uint64_t debt_life;  /* who slept for longer comes back without debts */
 	uint64_t align_period;
 	uint64_t next_align; /* atomic */
 	uint32_t aligning;   /* atomic: a CPU is at it */

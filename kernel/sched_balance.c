@@ -78,43 +78,12 @@ void sched_set_idle(struct sched_cpu *c)
 	__atomic_fetch_or(&c->sched->idle, BIT64(c->id), __ATOMIC_SEQ_CST);
 }
 
-/* Take the CPU out of a set. Returns whether it was in it, to one caller only. */
-static bool claim(uint64_t *set, const struct sched_cpu *c)
-{
-	if (!bits_test(sched_get(*set), c->id))
-		return false;
-	return bits_test(__atomic_fetch_and(set, ~BIT64(c->id), __ATOMIC_SEQ_CST), c->id);
-}
-
 /* The CPU gets something to do. Returns whether it was idle, to one caller only: who gets true has to kick it, or is it. */
 bool sched_claim_idle(struct sched_cpu *c)
 {
-	return claim(&c->sched->idle, c);
-}
-
-/* May c run on beyond its slice, as nobody waits whom it could run? Who begins to wait from now on kicks it: of the two
- * one sees the other, as with idle CPUs.  Context: on the CPU itself, with its lock, one runs there. */
-bool sched_is_alone(struct sched_cpu *c)
-{
-	struct sched *s = c->sched;
-	bool alone = c->count == 1;
-
-	if (alone)
-		__atomic_fetch_or(&s->alone, BIT64(c->id), __ATOMIC_SEQ_CST);
-	for (uint64_t left = s->present & ~BIT64(c->id); left != 0 && alone; left &= left - 1) {
-		const struct sched_cpu *o = &s->cpu[bits_ffs(left)];
-
-		alone = !bits_test(sched_get(o->movable_pins), c->id) ||
-			sched_get(o->movable.count) + sched_get(o->boosts_movable) == 0;
-	}
-	if (!alone)
-		sched_stop_alone(c);
-	return alone;
-}
-
-bool sched_stop_alone(struct sched_cpu *c)
-{
-	return claim(&c->sched->alone, c);
+	if (!bits_test(sched_get(c->sched->idle), c->id))
+		return false;
+	return bits_test(__atomic_fetch_and(&c->sched->idle, ~BIT64(c->id), __ATOMIC_SEQ_CST), c->id);
 }
 
 /* Make a CPU pick again. Returns its bit for the caller, who kicks it.  Context: no lock needed. */
@@ -122,20 +91,6 @@ uint64_t sched_kick(struct sched_cpu *c)
 {
 	__atomic_store_n(&c->kicked, 1, __ATOMIC_SEQ_CST);
 	return BIT64(c->id);
-}
-
-/* Work waits here that no idle CPU takes: those that thought themselves alone have to share in it. */
-static uint64_t call_alone(struct sched_cpu *c)
-{
-	uint64_t kicks = 0;
-
-	for (uint64_t left = sched_get(c->sched->alone) & sched_get(c->movable_pins); left != 0; left &= left - 1) {
-		struct sched_cpu *o = &c->sched->cpu[bits_ffs(left)];
-
-		if (sched_stop_alone(o))
-			kicks |= sched_kick(o);
-	}
-	return kicks;
 }
 
 /* Kick as many idle CPUs as could take over something that waits here. An idle CPU sets its bit before it looks for work
@@ -157,7 +112,7 @@ uint64_t sched_call_idle(struct sched_cpu *c)
 			work--;
 		}
 	}
-	return work != 0 ? kicks | call_alone(c) : kicks;
+	return kicks;
 }
 
 /* c was called while it idled, and has found work of its own: the work it was called for may still wait. Call another. */
@@ -182,8 +137,6 @@ uint64_t sched_pass_call(struct sched_cpu *c)
 uint64_t sched_notify(struct sched_cpu *c, const struct sched_entity *e)
 {
 	if (sched_claim_idle(c))
-		return sched_kick(c);
-	if (sched_stop_alone(c))
 		return sched_kick(c);
 	/* Without one running, c is about to pick, or was kicked before. */
 	if (c->current != NULL && e->boosted && !c->current->boosted)

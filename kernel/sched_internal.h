@@ -78,8 +78,6 @@ uint64_t sched_call_idle(struct sched_cpu *c);
 uint64_t sched_pass_call(struct sched_cpu *c);
 void sched_set_idle(struct sched_cpu *c);
 bool sched_claim_idle(struct sched_cpu *c);
-bool sched_is_alone(struct sched_cpu *c);
-bool sched_stop_alone(struct sched_cpu *c);
 void sched_align(struct sched *s, uint64_t now);
 
 /* sched_entity.c */

@@ -203,7 +203,7 @@ static void run(struct sched_cpu *c, struct sched_entity *e, uint64_t now)
 }
 
 /* When to pick again. */
-static uint64_t slice_end(struct sched_cpu *c, uint64_t now)
+static uint64_t slice_end(const struct sched_cpu *c, uint64_t now)
 {
 	const struct sched_entity *e = c->current;
 	uint64_t soonest = now + c->sched->turn_min;
@@ -216,8 +216,6 @@ static uint64_t slice_end(struct sched_cpu *c, uint64_t now)
 	ticks = e->turn_left;
 	if (e->boosted && e->boost_left < ticks)
 		ticks = e->boost_left;
-	if (e->lease == 0 && sched_is_alone(c))
-		ticks = c->sched->slice_alone;
 	if (overdue < end)
 		end = overdue;
 	if (now + ticks < end)
@@ -237,7 +235,6 @@ struct sched_entity *sched_pick(struct sched_cpu *c, uint64_t now, struct sched_
 	sched_lock(c);
 	/* First of all: a kick that comes from now on is for the next time. */
 	kicked = __atomic_exchange_n(&c->kicked, 0, __ATOMIC_SEQ_CST) != 0;
-	(void)sched_stop_alone(c);
 	slice->kicks = evict_current(c, now);
 	if (c->current != NULL)
 		put_back_current(c, now);
