@@ -265,6 +265,33 @@ static void test_generation(void **state)
 	finish();
 }
 
+/* The page goes, the tables stay for whoever walks them, and take the page again. */
+static void test_hidden_page_leaves_its_tables(void **state)
+{
+	struct slpt_leaf leaf;
+	uint64_t g;
+	size_t tables;
+
+	(void)state;
+	start();
+	assert_int_equal(slpt_hide_page(&fx.s, 0xfee00000), ERR_NOENT);
+	assert_int_equal(slpt_hide_page(&fx.s, UINT64_MAX), ERR_NOENT);
+	assert_int_equal(slpt_map_range(&fx.s, 0, 0, 0x400000, SLPT_RWX, MEMTYPE_WB), 0);
+	assert_int_equal(slpt_hide_page(&fx.s, 0), ERR_NOENT); /* part of a larger leaf */
+	assert_int_equal(slpt_map_range(&fx.s, 0xfee00000, 0x5000, 0x1000, SLPT_RW, MEMTYPE_WB), 0);
+	g = slpt_generation(&fx.s);
+	tables = fx.s.table_count;
+	assert_int_equal(slpt_hide_page(&fx.s, 0xfee00000), 0);
+	assert_true(slpt_generation(&fx.s) > g);
+	assert_int_equal(fx.s.table_count, tables);
+	assert_int_equal(slpt_lookup(&fx.s, 0xfee00000, &leaf), ERR_NOENT);
+	assert_int_equal(slpt_map_range(&fx.s, 0xfee00000, 0x6000, 0x1000, SLPT_RW, MEMTYPE_WB), 0);
+	assert_int_equal(slpt_lookup(&fx.s, 0xfee00000, &leaf), 0);
+	assert_true(leaf.hpa == 0x6000 && fx.s.table_count == tables);
+	assert_int_equal(slpt_hide_page(&fx.s, 0xfee00000), 0);
+	finish();
+}
+
 /* --- random operations against the flat model --- */
 
 #define MODEL_PAGES 4096u /* 16 MiB windows, placed so that each edge of the tree is crossed */
@@ -514,6 +541,7 @@ int main(void)
 		cmocka_unit_test(test_overlap_changes_nothing),
 		cmocka_unit_test(test_split_keeps_flags),
 		cmocka_unit_test(test_generation),
+		cmocka_unit_test(test_hidden_page_leaves_its_tables),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_every_allocation_fails_once),
 		cmocka_unit_test(test_bad_format),

@@ -103,14 +103,15 @@ static void apic_eoi(void *ctx, uint8_t vector)
  * when there is no memory for the tables. */
 static void unmap_apic_page(struct vm_platform *b)
 {
-	int err = slpt_unmap_range(&b->vm->slpt, LAPIC_DEFAULT_BASE, PAGE_SIZE);
+	int err = slpt_hide_page(&b->vm->slpt, LAPIC_DEFAULT_BASE);
 
-	assert(err == 0); /* a page of its own: nothing has to be split */
+	assert(err == 0); /* it was mapped, as a page of its own */
 	b->apic_page_mapped = false;
 }
 
 /* An entry that is added needs no invalidation; one that goes raises the tables' generation, so that this vCPU invalidates
- * before it enters. Others that use it for a moment longer are in xAPIC mode and do no harm. */
+ * before it enters. Others that use it for a moment longer are in xAPIC mode and do no harm; the tables stay, since they may
+ * be walking them. */
 static void map_apic_page(struct vm_platform *b)
 {
 	uint64_t page = vcpu_hw_apic_access_page();

@@ -7,7 +7,7 @@
  * still be used from a cache, and so the generation rises. A misconfigured entry is never cached either; this builder
  * makes none, so that an EPT-misconfiguration exit means a bug of ours.
  *
- * Invariant: no table but the root is ever empty. It makes "unmap" the exact reverse of "map". */
+ * No table but the root is ever empty, save where slpt_hide_page() has been. It makes "unmap" the exact reverse of "map". */
 #include "vmm/mem/slpt.h"
 
 #include "kernel/lib/assert.h"
@@ -187,6 +187,25 @@ int slpt_unmap_range(struct slpt *s, uint64_t gpa, uint64_t len)
 	if (!err)
 		clear_range(s, gpa, gpa + len);
 	return err;
+}
+
+/* Takes one 4 KiB page out and leaves the tables on the way to it in place, empty or not, until slpt_destroy(): other
+ * processors may be walking them. They may also use the page itself until they have invalidated.
+ * Returns 0; ERR_NOENT: it is not mapped by a leaf of its own.
+ * Context: the guest may run; the caller serialises changes of one tree. */
+int slpt_hide_page(struct slpt *s, uint64_t gpa)
+{
+	unsigned level;
+	uint64_t *entry;
+
+	if (gpa >= BIT64(s->format->gpa_bits))
+		return ERR_NOENT;
+	entry = find_entry(s, gpa, &level);
+	if (!is_present(s, *entry) || level != 0)
+		return ERR_NOENT;
+	entry_set(entry, 0);
+	generation_raise(s);
+	return 0;
 }
 
 static void leaf_decode(const struct slpt *s, uint64_t entry, uint64_t gpa, unsigned level, struct slpt_leaf *leaf)

@@ -67,6 +67,7 @@ void slpt_destroy(struct slpt *s);
 MUST_CHECK int slpt_map_range(struct slpt *s, uint64_t gpa, uint64_t hpa, uint64_t len, enum slpt_prot prot,
 			      enum memtype memtype);
 MUST_CHECK int slpt_unmap_range(struct slpt *s, uint64_t gpa, uint64_t len);
+MUST_CHECK int slpt_hide_page(struct slpt *s, uint64_t gpa);
 MUST_CHECK int slpt_protect_range(struct slpt *s, uint64_t gpa, uint64_t len, enum slpt_prot prot);
 
 MUST_CHECK int slpt_lookup(const struct slpt *s, uint64_t gpa, struct slpt_leaf *leaf);
