@@ -117,12 +117,12 @@ struct expected {
 static const struct expected expected_words[] = {
 	{"corei5_arrandale_m520", {0x7f, 0xb6206dfa, 0x000000eb, 0x7fefff, 0xd1ff}},
 	{"corei7_sandy_bridge_2600k", {0x7f, 0xb6206dfa, 0x000000eb, 0x7fefff, 0xd1ff}},
-	{"corei7_haswell_4770", {0x7f, 0xb6206dfa, 0x000013eb, 0x7fefff, 0xd1ff}},
-	{"broadwell_ult", {0x7f, 0xb6206dfa, 0x000013eb, 0x7fefff, 0xd1ff}},
-	{"corei7_skylake_x", {0x7f, 0xb6206dfa, 0x001013eb, 0x7fefff, 0xd1ff}},
-	{"corei3_cnl", {0x7f, 0xb6206dfa, 0x001010eb, 0x7fefff, 0xd1ff}},
-	{"corei7_icelake_u", {0x7f, 0xb6206dfa, 0x001013eb, 0x7fefff, 0xd1ff}},
-	{"tigerlake", {0x7f, 0xb6206dfa, 0x001013eb, 0x7fefff, 0xd1ff}},
+	{"corei7_haswell_4770", {0x7f, 0xb6206dfa, 0x000017eb, 0x7fefff, 0xd1ff}},
+	{"broadwell_ult", {0x7f, 0xb6206dfa, 0x000017eb, 0x7fefff, 0xd1ff}},
+	{"corei7_skylake_x", {0x7f, 0xb6206dfa, 0x001017eb, 0x7fefff, 0xd1ff}},
+	{"corei3_cnl", {0x7f, 0xb6206dfa, 0x001014eb, 0x7fefff, 0xd1ff}},
+	{"corei7_icelake_u", {0x7f, 0xb6206dfa, 0x001017eb, 0x7fefff, 0xd1ff}},
+	{"tigerlake", {0x7f, 0xb6206dfa, 0x001017eb, 0x7fefff, 0xd1ff}},
 };
 
 static void words_fit_each_model(void **state)
@@ -200,8 +200,8 @@ static void vpid_needs_invvpid(void **state)
 
 static void options_take_away(void **state)
 {
-	static const char *const words[] = {"noapicv", "novpid",  "nopreempt", "no1g",
-					    "noeptad", "noxsave", "noept",     "noug"};
+	static const char *const words[] = {"noapicv", "novpid", "nopreempt", "no1g", "noeptad",
+					    "noxsave", "nople",  "noept",     "noug"};
 	struct vmx_raw_msrs raw = dump_of("corei7_skylake_x")->raw;
 	const struct vmx_cpu_features none = {0};
 	struct vmx_options o = {0};
@@ -212,7 +212,7 @@ static void options_take_away(void **state)
 	(void)state;
 	assert_false(vmx_option_set(&o, "quiet"));
 	assert_false(vmx_option_set(&o, ""));
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < 7; i++)
 		assert_true(vmx_option_set(&o, words[i]));
 	vmx_options_apply(&o, &raw);
 	vmx_caps_parse(&raw, &caps);
@@ -221,14 +221,15 @@ static void options_take_away(void **state)
 	assert_false(vmx_caps_may(&caps, VMX_CTL_PROC2, PROC2_VIRTUAL_INTERRUPTS));
 	assert_false(vmx_caps_may(&caps, VMX_CTL_PROC2, PROC2_APIC_REGISTERS));
 	assert_false(vmx_caps_may(&caps, VMX_CTL_PROC2, PROC2_XSAVES));
+	assert_false(vmx_caps_may(&caps, VMX_CTL_PROC2, PROC2_PAUSE_LOOP));
 	assert_int_equal(caps.ept_vpid & (EPT_CAP_1G | EPT_CAP_ACCESSED_DIRTY), 0);
 	assert_true(caps.ept_vpid & EPT_CAP_2M);
-	assert_true(vmx_option_set(&o, words[7]));
+	assert_true(vmx_option_set(&o, words[8]));
 	vmx_options_apply(&o, &raw);
 	vmx_caps_parse(&raw, &caps);
 	assert_int_not_equal(vmx_ctls_choose(&caps, &none, &ctls, &missing), 0);
 	assert_int_equal(missing.bits, PROC2_UNRESTRICTED_GUEST);
-	assert_true(vmx_option_set(&o, words[6]));
+	assert_true(vmx_option_set(&o, words[7]));
 	vmx_options_apply(&o, &raw);
 	vmx_caps_parse(&raw, &caps);
 	assert_int_not_equal(vmx_ctls_choose(&caps, &none, &ctls, &missing), 0);

@@ -198,7 +198,7 @@ static void fill_vmcs(struct vcpu *v)
 	vmcs_clear(this_vmx_cpu(), v->hw);
 	struct vmcs_window w = vmcs_open(v);
 
-	vmcs_write_controls(v->hw);
+	vmcs_write_controls(v);
 	vmcs_write_host_constants();
 	vmcs_write_guest_constants(v->hw);
 	vcpu_hw_reset(v, false);

@@ -4,6 +4,7 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/msr_safe.h"
 #include "arch/x86/regs.h"
+#include "vmm/core/vm.h"
 #include "vmm/vmx/vmx_bits.h"
 #include "vmm/vmx/vmx_insn.h"
 #include "vmm/vmx/vmx_vcpu.h"
@@ -29,6 +30,19 @@ static void write_addresses(const struct vcpu_hw *hw)
 	vmwrite(VMCS_EPT_POINTER, hw->eptp);
 }
 
+/* A loop of PAUSEs at most this many ticks apart that lasts this long leaves the guest: it waits for a vCPU that may not be
+ * running (SDM 3 "Changes to Instruction Behavior in VMX Non-Root Operation"). A guest with one vCPU waits for a device. */
+#define PLE_GAP_TICKS 128u
+#define PLE_WINDOW_TICKS 4096u
+
+static void write_pause_loop(const struct vcpu *v)
+{
+	if (!(vmx_machine.ctls.word[VMX_CTL_PROC2] & PROC2_PAUSE_LOOP))
+		return;
+	vmwrite(VMCS_PLE_GAP, PLE_GAP_TICKS);
+	vmwrite(VMCS_PLE_WINDOW, v->vm->config.cpus > 1 ? PLE_WINDOW_TICKS : UINT32_MAX);
+}
+
 static void write_optional(const struct vcpu_hw *hw)
 {
 	uint32_t proc2 = vmx_machine.ctls.word[VMX_CTL_PROC2];
@@ -49,8 +63,9 @@ static void write_optional(const struct vcpu_hw *hw)
 }
 
 /* Controls. hw: eptp, vpid, bitmap and masks are set. */
-void vmcs_write_controls(struct vcpu_hw *hw)
+void vmcs_write_controls(const struct vcpu *v)
 {
+	struct vcpu_hw *hw = v->hw;
 	const uint32_t *word = vmx_machine.ctls.word;
 
 	hw->proc_ctls = word[VMX_CTL_PROC];
@@ -75,6 +90,7 @@ void vmcs_write_controls(struct vcpu_hw *hw)
 	vmwrite(VMCS_CR4_MASK, hw->cr4_mask);
 	write_addresses(hw);
 	write_optional(hw);
+	write_pause_loop(v);
 }
 
 /* Host state that is the same on all CPUs. SYSENTER is not used: its MSRs just have to be canonical. */

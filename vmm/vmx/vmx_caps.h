@@ -68,6 +68,7 @@ struct vmx_options {
 	bool no_apicv;
 	bool no_vpid;
 	bool no_preempt;
+	bool no_ple;
 	bool no_1g;
 	bool no_ad;    /* accessed and dirty flags in EPT entries */
 	bool no_xsave; /* guests get FXSAVE only */

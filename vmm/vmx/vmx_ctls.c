@@ -28,7 +28,7 @@ static const struct ctl_wish wishes[VMX_CTL_WORDS] = {
 		{
 			.require = PROC2_EPT | PROC2_UNRESTRICTED_GUEST,
 			/* SGX instructions leave the guest, which is not told of them (all bits of the ENCLS bitmap are 1). */
-			.want = PROC2_WBINVD | PROC2_ENCLS | PROC2_ENCLV,
+			.want = PROC2_WBINVD | PROC2_PAUSE_LOOP | PROC2_ENCLS | PROC2_ENCLV,
 		},
 	[VMX_CTL_EXIT] =
 		{

@@ -16,6 +16,7 @@ static const struct option options[] = {
 	{"noapicv", offsetof(struct vmx_options, no_apicv)},
 	{"novpid", offsetof(struct vmx_options, no_vpid)},
 	{"nopreempt", offsetof(struct vmx_options, no_preempt)},
+	{"nople", offsetof(struct vmx_options, no_ple)},
 	{"no1g", offsetof(struct vmx_options, no_1g)},
 	{"noeptad", offsetof(struct vmx_options, no_ad)},
 	{"noxsave", offsetof(struct vmx_options, no_xsave)},
@@ -25,7 +26,7 @@ static const struct option options[] = {
 };
 
 const char *const vmx_option_words[] = {
-	"noapicv", "novpid", "nopreempt", "no1g", "noeptad", "noxsave", "noept", "noug", "test-featurectl-locked", NULL,
+	"noapicv", "novpid", "nopreempt", "nople", "no1g", "noeptad", "noxsave", "noept", "noug", "test-featurectl-locked", NULL,
 };
 
 static_assert(ARRAY_LEN(vmx_option_words) == ARRAY_LEN(options) + 1, "every option is in both lists");
@@ -66,6 +67,8 @@ void vmx_options_apply(const struct vmx_options *o, struct vmx_raw_msrs *raw)
 		forbid(raw, MSR_VMX_PROCBASED_CTLS2, PROC2_VPID);
 	if (o->no_preempt)
 		forbid_pin(raw, PIN_PREEMPTION_TIMER);
+	if (o->no_ple)
+		forbid(raw, MSR_VMX_PROCBASED_CTLS2, PROC2_PAUSE_LOOP);
 	if (o->no_1g)
 		*ept_vpid &= ~EPT_CAP_1G;
 	if (o->no_ad)

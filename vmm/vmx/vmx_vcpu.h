@@ -100,7 +100,7 @@ void vmcs_make_current(struct vmx_cpu *cpu, struct vcpu_hw *hw);
 void vmcs_clear(struct vmx_cpu *cpu, struct vcpu_hw *hw);
 
 /* vmcs_setup.c: lists of fields; the VMCS is current. */
-void vmcs_write_controls(struct vcpu_hw *hw);
+void vmcs_write_controls(const struct vcpu *v);
 void vmcs_write_host_constants(void);
 void vmcs_write_host_cpu(void);
 void vmcs_write_guest_constants(struct vcpu_hw *hw);
