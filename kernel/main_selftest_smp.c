@@ -35,7 +35,7 @@ static void everywhere(const struct machine *m, void (*fn)(void *ctx), void *ctx
 		smp_wait(i);
 }
 
-/* --- kick: a CPU that sleeps wakes by each kick, and each kick is taken exactly once --- */
+/* --- kick: a CPU that sleeps wakes by each kick, and none is taken that was not sent --- */
 
 static void kick_one(const struct machine *m, uint32_t index)
 {
@@ -52,8 +52,10 @@ static void kick_one(const struct machine *m, uint32_t index)
 			pause();
 		}
 	}
-	if (__atomic_load_n(&cpu->kicks, __ATOMIC_ACQUIRE) - kicks != KICKS_EACH)
-		panic("CPU %u took %llu kicks of %u", index, (unsigned long long)(cpu->kicks - kicks), KICKS_EACH);
+	/* One that comes before the last one's NMI has been taken rides along with it. */
+	kicks = __atomic_load_n(&cpu->kicks, __ATOMIC_ACQUIRE) - kicks;
+	if (kicks == 0 || kicks > KICKS_EACH)
+		panic("CPU %u took %llu kicks of %u", index, (unsigned long long)kicks, KICKS_EACH);
 }
 
 static void test_kick(struct machine *m)

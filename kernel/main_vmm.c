@@ -1,11 +1,13 @@
 /* Boot: VT-x, the guests that avatar.conf describes, the monitor. */
 #include "kernel/main.h"
 
+#include "arch/x86/cpuid.h"
 #include "arch/x86/insn.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/msr_safe.h"
 #include "arch/x86/nmi.h"
 #include "arch/x86/percpu.h"
+#include "drivers/pci.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
@@ -13,6 +15,7 @@
 #include "vmm/core/conf.h"
 #include "vmm/life/run.h"
 #include "vmm/life/runner.h"
+#include "vmm/vmx/vmx_bits.h"
 
 #define CONF_NAME "avatar.conf"
 #define CONF_MAX_VMS 64u
@@ -73,6 +76,21 @@ static uint32_t *attention_word(uint32_t cpu)
 	return &percpu_get(cpu)->attention;
 }
 
+/* A chipset of 1996 under a processor that offers what came in 2013, and nobody in between who would say so: Bochs. When an
+ * interrupt of the host's comes while a virtual one waits for IF, Bochs 2.7 delivers the virtual one to the guest, which
+ * may hold the very lock that the handler wants. */
+static bool in_bochs(const struct machine *m)
+{
+	struct cpu_info cpu;
+
+	cpu_info_read(cpuid, &cpu);
+	return !cpu.hypervisor &&
+	       (m->vmx.raw.vmx[MSR_VMX_PROCBASED_CTLS2 - MSR_VMX_BASIC] >> 32 & PROC2_VIRTUAL_INTERRUPTS) != 0 &&
+	       pci_present(&hw_real) &&
+	       pci_read32(&hw_real, (struct pci_address){0, 0, 0}, 0) ==
+		       ((uint32_t)PCI_DEVICE_82441FX << 16 | PCI_VENDOR_INTEL);
+}
+
 void boot_vmx(struct machine *m)
 {
 	int err;
@@ -83,6 +101,11 @@ void boot_vmx(struct machine *m)
 			(void)vmx_option_set(&m->vmx_options, *word);
 	}
 	vmx_probe(&m->vmx);
+	if (!bootline_flag(&m->bootline, "apicv") && !m->vmx_options.no_apicv && in_bochs(m)) {
+		log_warn(
+			"this is Bochs, which delivers virtual interrupts past IF: APIC virtualization is off; `apicv` uses it");
+		m->vmx_options.no_apicv = true;
+	}
 	preflight_evaluate(&m->vmx, &m->vmx_options, page_alloc_free_bytes(&m->pages), &m->preflight);
 	preflight_print(&m->preflight, log_line, NULL);
 	m->host.pages = page_alloc_source(&m->pages);

@@ -18,9 +18,9 @@ def checks(text):
 
 
 @pytest.mark.parametrize("model, bootline, count", [
-    ("corei7_skylake_x", "", 33),
+    ("corei7_skylake_x", "apicv", 33),
     ("corei7_skylake_x", "noapicv", 33),
-    ("corei7_haswell_4770", "", 33),
+    ("corei7_haswell_4770", "apicv", 33),
     ("corei5_arrandale_m520", "", 33),
 ])
 def test_from_inside(boot, model, bootline, count):

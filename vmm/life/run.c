@@ -117,12 +117,17 @@ static bool before_entry(struct vcpu *v, enum run_end *end)
 	return true;
 }
 
+static bool vm_has_ended(const struct vmm_host *host)
+{
+	return __atomic_load_n(&host->ended, __ATOMIC_ACQUIRE) != 0;
+}
+
 /* Somebody called this CPU, or an interrupt came: is there anything that wants it out of the loop? */
 static bool called_away(struct runner *r, uint64_t now)
 {
 	__atomic_exchange_n(r->attention, 0, __ATOMIC_SEQ_CST);
 	runner_serve(r);
-	return sched_due(r->sched, now) || (r->cpu == 0 && __atomic_load_n(&r->host->ended, __ATOMIC_ACQUIRE) != 0);
+	return sched_due(r->sched, now) || (r->cpu == 0 && vm_has_ended(r->host));
 }
 
 /* A verdict YIELD. False: leave the loop. */
@@ -273,6 +278,8 @@ static void runner_turn(struct runner *r, uint64_t until)
 
 	__atomic_exchange_n(r->attention, 0, __ATOMIC_SEQ_CST);
 	runner_serve(r);
+	if (r->cpu == 0 && vm_has_ended(r->host))
+		return;
 	now = rdtsc();
 	if (now >= r->next_alarm)
 		runner_alarms_expire(r, now);
@@ -290,11 +297,11 @@ static void runner_turn(struct runner *r, uint64_t until)
 	idle_window();
 }
 
-/* The VMs whose vCPUs have ended them. Returns whether there were any. */
-static bool see_to_the_ended(struct vmm_host *host)
+/* The VMs whose vCPUs have ended them. */
+static void see_to_the_ended(struct vmm_host *host)
 {
-	if (likely(__atomic_load_n(&host->ended, __ATOMIC_ACQUIRE) == 0))
-		return false;
+	if (likely(!vm_has_ended(host)))
+		return;
 	__atomic_store_n(&host->ended, 0, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < host->vm_count; i++) {
 		struct vm *vm = host->vms[i];
@@ -302,14 +309,13 @@ static bool see_to_the_ended(struct vmm_host *host)
 		if (__atomic_load_n(&vm->ended, __ATOMIC_ACQUIRE) != RUN_YIELD)
 			vm_see_to_end(host, vm);
 	}
-	return true;
 }
 
-/* After a VM's end the step comes first: it has to see what it did not know when it said how long it can wait. */
+/* The ends last, so that the step that follows knows of them: it may have said that it can wait for ever. */
 void host_turn(struct vmm_host *host, uint64_t step_deadline)
 {
-	if (!see_to_the_ended(host))
-		runner_turn(&host->runners[0], step_deadline);
+	runner_turn(&host->runners[0], step_deadline);
+	see_to_the_ended(host);
 }
 
 _Noreturn void host_loop(struct vmm_host *host, uint64_t (*step)(void *ctx), void *ctx)
