@@ -66,7 +66,7 @@ def test_panic_shows_all_cpus(boot, emulator):
     text = plain(m.expect(STOPPED, 90))
     screen = text[text.index("last messages:"):]
     assert screen.count("\nPANIC on CPU 1: asked for by the boot line\n") == 2  # before the other CPUs, and behind
-    for cpu, function in ((0, "smp_wait"), (2, "cpu_sleep_done"), (3, "cpu_sleep_done")):
+    for cpu, function in ((0, "(smp_wait|smp_run|test_panic_ap)"), (2, "cpu_sleep_done"), (3, "cpu_sleep_done")):
         assert re.search(r"^CPU %d: rsp [0-9a-f]{16}  rbp [0-9a-f]{16}  rflags [0-9a-f]{8}\n  [0-9a-f]{16}  %s\+0x" % (cpu, function),
                          screen, re.M), screen
     assert re.search(r"^backtrace:\n  [0-9a-f]{16}  panic_here\+0x[0-9a-f]+\n  [0-9a-f]{16}  ap_entry\+0x", screen, re.M), screen
