@@ -600,7 +600,7 @@ static void test_a_crash_is_its_own(void **state)
 	will_exit_for(v, EXIT_TRIPLE_FAULT);
 	for (unsigned i = 0; i < 4; i++)
 		will_exit_for(b->vcpus[0], EXIT_PAUSE);
-	turns(4); /* one of them for seeing to the end */
+	turns(3);
 	assert_int_equal(vm->state, VM_CRASHED);
 	assert_int_equal(vm->crashes, 1);
 	assert_int_equal(b->state, VM_RUNNING);

@@ -26,7 +26,9 @@ static const struct option options[] = {
 };
 
 const char *const vmx_option_words[] = {
-	"noapicv", "novpid", "nopreempt", "nople", "no1g", "noeptad", "noxsave", "noept", "noug", "test-featurectl-locked", NULL,
+	"noapicv", "novpid",  "nopreempt", "nople", "no1g",
+	"noeptad", "noxsave", "noept",     "noug",  "test-featurectl-locked",
+	NULL,
 };
 
 static_assert(ARRAY_LEN(vmx_option_words) == ARRAY_LEN(options) + 1, "every option is in both lists");
