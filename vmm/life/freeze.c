@@ -97,15 +97,17 @@ void board_clock_changed(void *ctx)
 		arm(vm);
 }
 
-/* It is at least as late as the alarm said, whatever this CPU's TSC shows. */
+/* It is at least as late as the alarm said that has brought us here, whatever this CPU's TSC shows; but one that has been set
+ * anew meanwhile has its time still before it. */
 void vm_clock_expire(struct vm *vm)
 {
+	const struct deadline *alarm = &vm->platform->alarm;
 	uint64_t now, due;
 
 	vm_lock(vm);
 	if (vm->state == VM_RUNNING) {
 		now = vclock_now(&vm->clock);
-		due = vm->platform->alarm.at_tsc + (uint64_t)vm->clock_offset;
+		due = deadline_armed(alarm) ? now : alarm->at_tsc + (uint64_t)vm->clock_offset;
 		vclock_expire(&vm->clock, now > due ? now : due);
 		arm(vm);
 	}
