@@ -589,7 +589,7 @@ static void test_top_of_many(void **state)
 		memset(&seats[i], 0, sizeof(seats[i]));
 		seats[i].entity.cpu = &fx_host.sched->cpu[0];
 		cpus_of_vms[i].seat = &seats[i];
-		fx_host.vms[fx_host.vm_count++] = &vms[i];
+		host_add(&fx_host, &vms[i]);
 	}
 	screen_clear();
 	type("top\r");
@@ -610,7 +610,8 @@ static void test_top_of_many(void **state)
 	assert_non_null(strstr(screen, "24 VMs, the busiest 20 are shown"));
 	type("q");
 	(void)monitor_step(&mon);
-	fx_host.vm_count = 0;
+	while (fx_host.vm_count > 0)
+		host_remove(&fx_host, fx_host.vms[0]);
 	assert_int_equal(mon.mode, MONITOR_PROMPT);
 }
 

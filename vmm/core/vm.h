@@ -38,7 +38,8 @@ struct vm {
 	 * alarm queues, log, terminal), never two VMs' at once, never held across an entry. */
 	struct spinlock lock;
 	struct vm_config config;
-	struct vmm_host *host; /* whose VM this is */
+	struct vmm_host *host;    /* whose VM this is */
+	struct vm *next_in_chain; /* the host's, of names */
 	unsigned id;
 	enum vm_state state;
 	struct guest_mem mem;

@@ -109,12 +109,6 @@ static int create_vcpus(struct vmm_host *host, struct vm *vm)
 	return 0;
 }
 
-static void host_add(struct vmm_host *host, struct vm *vm)
-{
-	vm->id = ++host->next_id;
-	host->vms[host->vm_count++] = vm;
-}
-
 int vm_create(struct vmm_host *host, const struct vm_config *config, struct vm **out, char why[LIFE_WHY])
 {
 	struct vm *vm;
@@ -161,26 +155,12 @@ failed:
 
 void vm_destroy(struct vmm_host *host, struct vm *vm)
 {
-	unsigned i = 0;
-
 	vm_freeze(vm);
 	vm_alarms_stop(vm);
-	while (host->vms[i] != vm)
-		i++;
-	for (host->vm_count--; i < host->vm_count; i++)
-		host->vms[i] = host->vms[i + 1];
+	host_remove(host, vm);
 	log_info("%s: destroyed", vm->config.name);
 	platform_destroy(host, vm);
 	destroy_vcpus(host, vm);
 	destroy_memory(vm);
 	heap_free(host->heap, vm);
-}
-
-struct vm *host_find(const struct vmm_host *host, const char *name)
-{
-	for (unsigned i = 0; i < host->vm_count; i++) {
-		if (str_eq(host->vms[i]->config.name, name))
-			return host->vms[i];
-	}
-	return NULL;
 }

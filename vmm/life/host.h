@@ -9,6 +9,7 @@
 #include "vmm/mem/slpt.h"
 
 #define HOST_MAX_VMS 256u
+#define HOST_NAME_CHAINS 256u
 
 struct vm;
 struct runner;
@@ -34,8 +35,14 @@ struct vmm_host {
 	struct vm *vms[HOST_MAX_VMS]; /* in order of creation, no holes */
 	unsigned vm_count;
 	unsigned next_id;
-	bool can_run; /* the machine has what VMs need; else only the monitor works */
+	struct vm *by_name[HOST_NAME_CHAINS]; /* by a hash of the name, see host.c */
+	bool can_run;                         /* the machine has what VMs need; else only the monitor works */
 };
+
+/* A VM joins the list, and gets its number: its name is not there yet, and there is room. It leaves the list.
+ * Context: the boot CPU. */
+void host_add(struct vmm_host *host, struct vm *vm);
+void host_remove(struct vmm_host *host, struct vm *vm);
 
 /* The VM of that name, or NULL. */
 struct vm *host_find(const struct vmm_host *host, const char *name);
