@@ -57,7 +57,7 @@ static bool mode_usable(const struct fb_mode *m)
 }
 
 /* Take over the screen, cleared. Larger than the cells suffice for, its lower part stays unused.
- * cells: one byte for each character.
+ * cells: two bytes for each character.
  * Returns 0; ERR_NOSUP (no such mode), ERR_NOMEM (cells do not suffice for a line). */
 int fb_text_init(struct fb_text *f, const struct fb_mode *mode, volatile uint8_t *memory, char *cells,
 		 size_t cells_bytes)
@@ -67,10 +67,10 @@ int fb_text_init(struct fb_text *f, const struct fb_mode *mode, volatile uint8_t
 
 	if (!mode_usable(mode))
 		return ERR_NOSUP;
-	if (columns > cells_bytes)
+	if (2ull * columns > cells_bytes)
 		return ERR_NOMEM;
-	if (rows > cells_bytes / columns)
-		rows = (unsigned)(cells_bytes / columns);
+	if (rows > cells_bytes / (2 * columns))
+		rows = (unsigned)(cells_bytes / (2 * columns));
 	*f = (struct fb_text){
 		.memory = memory, .pitch_bytes = mode->pitch_bytes, .pixel_bytes = mode->bits_per_pixel / 8u};
 	f->ink = shade(mode->red_at, mode->red_bits, mode->bits_per_pixel) |

@@ -1,7 +1,8 @@
 /* The cells of a text screen: wrapping, scrolling and the control codes LF, CR, BS, TAB and of ECMA-48 "Control functions"
- * the sequences CSI n C, D, H, J and K; others are swallowed. Scrolling draws only the cells that differ, since writing to
- * video memory is slow and reading it is slower. */
+ * the sequences CSI n C, D, H, J and K; others are swallowed. Only the cells that differ are drawn, since writing to video
+ * memory is slow and reading it is slower. */
 #include "drivers/text_screen.h"
+#include "kernel/lib/string.h"
 
 #define TAB_COLUMNS 8u
 #define ESC 0x1b
@@ -9,28 +10,15 @@
 
 enum escape_state { ESCAPE_NONE, ESCAPE_STARTED, ESCAPE_CSI };
 
-static void put_cell(struct text_screen *s, unsigned column, unsigned row, char c)
-{
-	char *cell = &s->cells[row * s->columns + column];
-
-	if (*cell == c)
-		return;
-	*cell = c;
-	s->ops.draw(s->ops.ctx, column, row, c);
-}
-
 static void blank(struct text_screen *s, unsigned row, unsigned from, unsigned to)
 {
-	for (unsigned column = from; column < to; column++)
-		put_cell(s, column, row, ' ');
+	if (from < to)
+		memset(&s->cells[row * s->columns + from], ' ', to - from);
 }
 
 static void scroll(struct text_screen *s)
 {
-	for (unsigned row = 0; row + 1 < s->rows; row++) {
-		for (unsigned column = 0; column < s->columns; column++)
-			put_cell(s, column, row, s->cells[(row + 1) * s->columns + column]);
-	}
+	memmove(s->cells, s->cells + s->columns, (s->rows - 1) * s->columns);
 	blank(s, s->rows - 1, 0, s->columns);
 }
 
@@ -48,7 +36,7 @@ static void put_char(struct text_screen *s, char c)
 		s->column = 0;
 		line_feed(s);
 	}
-	put_cell(s, s->column++, s->row, c);
+	s->cells[s->row * s->columns + s->column++] = c;
 }
 
 static unsigned at_most(unsigned value, unsigned max)
@@ -147,22 +135,45 @@ static void one_char(struct text_screen *s, char c)
 }
 
 /* Make an empty screen, cleared.
- * ops: is copied.  columns, rows: at least 1.  cells: columns * rows bytes that live as long. */
+ * ops: is copied.  columns, rows: at least 1.  cells: 2 * columns * rows bytes that live as long. */
 void text_screen_init(struct text_screen *s, const struct text_screen_ops *ops, unsigned columns, unsigned rows,
 		      char *cells)
 {
 	*s = (struct text_screen){.ops = *ops, .columns = columns, .rows = rows, .cells = cells};
+	s->shown = cells + columns * rows;
 	/* What is on the screen is unknown, so that every cell differs from a blank. */
-	for (unsigned i = 0; i < columns * rows; i++)
-		cells[i] = '\0';
+	memset(s->shown, '\0', columns * rows);
 	text_screen_clear(s);
 }
 
-/* Write text. Never fails.  Context: one caller at a time; also a panic. */
+/* Write text, which text_screen_show() shows. Never fails.  Context: one caller at a time; also a panic. */
 void text_screen_write(struct text_screen *s, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		one_char(s, text[i]);
+}
+
+/* A panic may have cut off the one before: a cell counts as shown when it has been drawn. */
+static void show_row(struct text_screen *s, unsigned row)
+{
+	const char *cells = &s->cells[row * s->columns];
+	char *shown = &s->shown[row * s->columns];
+
+	if (memcmp(cells, shown, s->columns) == 0)
+		return;
+	for (unsigned column = 0; column < s->columns; column++) {
+		if (shown[column] == cells[column])
+			continue;
+		s->ops.draw(s->ops.ctx, column, row, cells[column]);
+		shown[column] = cells[column];
+	}
+}
+
+/* Draw what has changed since the last time.  Context: as text_screen_write(). */
+void text_screen_show(struct text_screen *s)
+{
+	for (unsigned row = 0; row < s->rows; row++)
+		show_row(s, row);
 	if (s->ops.cursor != NULL)
 		s->ops.cursor(s->ops.ctx, at_most(s->column, s->columns - 1), s->row);
 }
@@ -173,5 +184,5 @@ void text_screen_clear(struct text_screen *s)
 	for (unsigned row = 0; row < s->rows; row++)
 		blank(s, row, 0, s->columns);
 	s->column = s->row = 0;
-	text_screen_write(s, "", 0);
+	text_screen_show(s);
 }

@@ -13,7 +13,7 @@ struct vga_text {
 	struct text_screen screen;
 	const struct hw_io *hw;
 	volatile uint16_t *memory;
-	char cells[VGA_TEXT_COLUMNS * VGA_TEXT_ROWS];
+	char cells[2 * VGA_TEXT_COLUMNS * VGA_TEXT_ROWS];
 };
 
 /* memory: where VGA_TEXT_HPA is mapped, VGA_TEXT_BYTES long. v stays where it is. */

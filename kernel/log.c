@@ -18,6 +18,7 @@ static uint8_t ring_bytes[LOG_RING_BYTES], queue_bytes[QUEUE_BYTES];
 static struct ring ring = {.data = ring_bytes, .size = LOG_RING_BYTES};
 static struct ring queue = {.data = queue_bytes, .size = QUEUE_BYTES}; /* struct queued and its line */
 static size_t queue_lost;                                              /* lines that it had no room for */
+static bool show_later, to_show;
 static bool (*at_home)(void);
 static void (*call_home)(void);
 static struct log_sink *sinks;
@@ -52,11 +53,24 @@ static void release(void)
 		spin_unlock(&lock);
 }
 
+/* What was written to this sink is seen now, or there will be something to show. */
+static void written(const struct log_sink *s)
+{
+	if (s->show == NULL)
+		return;
+	if (show_later && !unlocked)
+		__atomic_store_n(&to_show, true, __ATOMIC_RELAXED);
+	else
+		s->show(s->ctx);
+}
+
 static void to_sinks(enum log_level level, const char *line, size_t len, bool home_only)
 {
 	for (struct log_sink *s = sinks; s != NULL; s = s->next) {
-		if (level <= s->level && s->home_only == home_only)
-			s->write(s->ctx, line, len);
+		if (level > s->level || s->home_only != home_only)
+			continue;
+		s->write(s->ctx, line, len);
+		written(s);
 	}
 }
 
@@ -183,8 +197,28 @@ void log_unlock_for_ever(void)
 
 void log_to_sinks(const char *text, size_t len)
 {
-	for (struct log_sink *s = sinks; s != NULL; s = s->next)
+	for (struct log_sink *s = sinks; s != NULL; s = s->next) {
 		s->write(s->ctx, text, len);
+		written(s);
+	}
+}
+
+void log_show_later(void)
+{
+	show_later = true;
+}
+
+void log_show(void)
+{
+	if (likely(!__atomic_load_n(&to_show, __ATOMIC_RELAXED)))
+		return;
+	acquire();
+	to_show = false;
+	for (struct log_sink *s = sinks; s != NULL; s = s->next) {
+		if (s->show != NULL)
+			s->show(s->ctx);
+	}
+	release();
 }
 
 void log_add_sink(struct log_sink *sink)

@@ -12,6 +12,7 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVEL_COUNT };
  * that belongs to the home CPU, the monitor's, is called there only. */
 struct log_sink {
 	void (*write)(void *ctx, const char *text, size_t len);
+	void (*show)(void *ctx); /* or NULL: does what write() leaves for later because it is slow */
 	void *ctx;
 	enum log_level level; /* the least important level that it gets */
 	bool home_only;
@@ -35,6 +36,12 @@ void log_set_home(bool (*is_home)(void), void (*call)(void));
 /* On the home CPU, in its loop: give its sinks what other CPUs have logged. Nothing is lost (but for more than 16 KiB at a
  * time, then the sinks are told to look into the ring), and the order is that of the ring. */
 void log_catch_up(void);
+
+/* From now on slow sinks show their lines when log_show() is called; until then, and in a panic, at once. */
+void log_show_later(void);
+
+/* On any CPU, when there is time. Costs a look when there is nothing to show. */
+void log_show(void);
 
 /* For the panic, which has stopped all other CPUs: go on as if nobody held the log's lock. */
 void log_unlock_for_ever(void);

@@ -19,7 +19,7 @@
 #define TEXT_CELLS_MAX (240u * 100u)
 
 static uint8_t rx_ring[RX_RING_BYTES], tx_ring[TX_RING_BYTES];
-static char fb_cells[TEXT_CELLS_MAX];
+static char fb_cells[2 * TEXT_CELLS_MAX];
 static struct machine *the_machine; /* for interrupt handlers, which get no context */
 static struct log_sink screen_sink, serial_sink, debug_sink;
 
@@ -36,6 +36,11 @@ static uintptr_t map_registers(void *ctx, uint64_t hpa, uint64_t len)
 static void screen_write(void *ctx, const char *text, size_t len)
 {
 	text_screen_write(ctx, text, len);
+}
+
+static void screen_show(void *ctx)
+{
+	text_screen_show(ctx);
 }
 
 static void debug_write(void *ctx, const char *text, size_t len)
@@ -84,7 +89,7 @@ void boot_screen(struct machine *m)
 	}
 	if (screen == NULL)
 		return;
-	screen_sink = (struct log_sink){.write = screen_write, .ctx = screen, .level = LOG_INFO};
+	screen_sink = (struct log_sink){.write = screen_write, .show = screen_show, .ctx = screen, .level = LOG_INFO};
 	log_add_sink(&screen_sink);
 }
 

@@ -200,8 +200,12 @@ void boot_guests(struct machine *m)
 /* A turn of the first CPU's own work. Lines that other CPUs have logged come first: the monitor may be about to read them. */
 static uint64_t step(void *ctx)
 {
+	uint64_t next;
+
 	log_catch_up();
-	return monitor_step(ctx);
+	next = monitor_step(ctx);
+	log_show();
+	return next;
 }
 
 _Noreturn void boot_run(struct machine *m)
@@ -222,5 +226,6 @@ _Noreturn void boot_run(struct machine *m)
 	m->monitor_machine.image_bytes = (uint64_t)(image_end - image_start);
 	m->monitor_machine.boot_ticks = rdtsc() - m->boot_tsc;
 	monitor_init(&m->monitor, &m->terminal, &m->host, &m->monitor_machine, script == NULL ? "" : script);
+	log_show_later();
 	host_loop(&m->host, step, &m->monitor);
 }

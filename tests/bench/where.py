@@ -4,6 +4,7 @@ the next, and every instruction is counted for the function it lies in. VMREADs,
 since under another hypervisor each may be an exit of its own. The hypervisor is the one that is measured, not a counting build.
 
 usage: where.py [NAME]: the operations' totals, or one operation by function. bench.py puts all of it into build/bench.json.
+       where.py life [create|start|destroy]: the same for the steps of a tiny guest's life, as the monitor's commands.
 """
 import bisect
 import collections
@@ -49,13 +50,13 @@ def debugger(table):
     return "\n".join(lines + ["q", ""])
 
 
-def account(text, start, table):
-    """One turn of the trace `text`, which begins at the function `start`."""
+def account(text, start, table, end=None):
+    """One turn of the trace `text`, which begins at the function `start` and ends at `end`, or where it begins again."""
     addresses = [a for a, _ in table]
     turn, begun = [], False
     for where, insn in INSN.findall(text):
         address = int(where, 16)
-        if address == start and begun:
+        if address == (end or start) and begun:
             break
         begun = begun or address == start
         if begun:
@@ -97,9 +98,35 @@ def measure():
     return found
 
 
+# The steps of a VM's life in the order in which they are traced, each in a round of its own, and instructions to trace.
+STEPS = [("create", 400000), ("start", 200000), ("destroy", 200000)]
+ROUND = "create tiny kernel=echo.elf memory=2M; start tiny; destroy tiny; "
+
+
+def measure_life():
+    """step -> one turn, as account() gives it, from the command's function to the end of its reply."""
+    table = symbols()
+    by_name = {name: address for address, name in table}
+    lines = []
+    for number, (step, steps) in enumerate(STEPS, 1):
+        lines += ["lb 0x%x" % by_name["cmd_" + step]] + ["c"] * (2 if number == 1 else 1)
+        lines += ["d %d" % number, "trace on", "s %d" % steps, "trace off"]
+    conf = "[vm other]\nkernel = echo.elf\nmemory = 2M\n"
+    disc = bench.avatar_iso("where-life", conf, {"echo.elf": os.path.join(bench.GUESTS, "echo.elf")},
+                            'run="%s"' % (ROUND * 6))
+    folder = os.path.join(bench.WORK, "where-life")
+    with machine.Bochs(folder, iso=disc, mem=256, debugger="\n".join(lines + ["q", ""])) as m:
+        if m.wait(300) is None:
+            m.fail("the traces did not come to their end")
+    with open(os.path.join(folder, "stdout.txt"), errors="replace") as f:
+        parts = re.split(r"Enabled? ?[Tt]racing|Tracing enabled", f.read())[1:]
+    return {step: account(part, by_name["cmd_" + step], table, by_name["reply_end"]) for (step, _), part in zip(STEPS, parts)}
+
+
 def main():
     os.makedirs(bench.WORK, exist_ok=True)
-    for name, turn in measure().items():
+    life = sys.argv[1:2] == ["life"]
+    for name, turn in (measure_life() if life else measure()).items():
         print("%-18s host %5d, guest %3d, VMREAD %2d, VMWRITE %2d, MSR %2d, RDTSC %2d"
               % (name, turn["host_instructions"], turn["guest_instructions"], turn["vmread"], turn["vmwrite"], turn["msr"],
                  turn["rdtsc"]))

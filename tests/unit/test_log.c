@@ -110,6 +110,48 @@ static void each_sink_has_its_level(void **state)
 	log_remove_sink(&warn); /* harmless */
 }
 
+static void count_show(void *ctx)
+{
+	(*(unsigned *)ctx)++;
+}
+
+static void write_nothing(void *ctx, const char *text, size_t len)
+{
+	(void)ctx;
+	(void)text;
+	(void)len;
+}
+
+/* The last test: there is no way back from it. */
+static void a_slow_sink_shows_later(void **state)
+{
+	unsigned shows = 0;
+	struct log_sink slow = {.write = write_nothing, .show = count_show, .ctx = &shows, .level = LOG_INFO};
+
+	(void)state;
+	log_add_sink(&slow);
+	log_info("at once");
+	assert_int_equal(shows, 1);
+	log_show_later();
+	log_show();
+	assert_int_equal(shows, 1); /* nothing new */
+	log_info("later");
+	log_info("later");
+	assert_int_equal(shows, 1);
+	log_show();
+	assert_int_equal(shows, 2);
+	log_debug("below its level");
+	log_show();
+	assert_int_equal(shows, 2);
+	log_info("waits when the panic comes");
+	log_unlock_for_ever();
+	log_to_sinks("panic", 5);
+	assert_int_equal(shows, 3);
+	log_info("at once again");
+	assert_int_equal(shows, 4);
+	log_remove_sink(&slow);
+}
+
 static void below_the_level_nothing_is_kept(void **state)
 {
 	size_t before;
@@ -267,6 +309,7 @@ int main(void)
 		cmocka_unit_test(levels_have_names),
 		cmocka_unit_test_setup(lines_of_other_cpus_wait_for_home, setup),
 		cmocka_unit_test_setup(a_queue_that_runs_over_says_so, setup),
+		cmocka_unit_test_setup(a_slow_sink_shows_later, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

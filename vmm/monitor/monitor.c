@@ -166,10 +166,16 @@ static bool interrupted(struct monitor *m)
 
 static void log_text(struct monitor *m, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '\n')
-			terminal_write(m->term, "\r", 1);
-		terminal_write(m->term, &text[i], 1);
+	while (len > 0) {
+		const char *feed = memchr(text, '\n', len);
+		size_t line = feed == NULL ? len : (size_t)(feed - text);
+
+		terminal_write(m->term, text, line);
+		if (feed == NULL)
+			return;
+		terminal_write(m->term, "\r\n", 2);
+		text += line + 1;
+		len -= line + 1;
 	}
 }
 
