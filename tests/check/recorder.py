@@ -14,12 +14,12 @@ NO_EXIT = ("refused",)  # an entry that the processor refused: also recorded, ne
 
 
 def body():
-    """Line numbers of the function's body, and of its last store."""
+    """Line numbers of the function's body, and of the store that is one instruction."""
     with open(os.path.join(ROOT, HEADER)) as f:
         lines = f.read().splitlines()
     begin = next(i for i, line in enumerate(lines, 1) if "exit_ring_put(" in line and "inline" in line)
     end = next(i for i, line in enumerate(lines, 1) if i > begin and line == "}")
-    last = max(i for i in range(begin, end) if "rec->" in lines[i - 1])
+    last = max(i for i in range(begin, end) if "entry[EXIT_ENTRY_REASON]" in lines[i - 1])
     return range(begin, end + 1), last
 
 

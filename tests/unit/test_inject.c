@@ -271,23 +271,45 @@ static void test_crash_text(void **state)
 static void test_exit_ring(void **state)
 {
 	static struct exit_ring ring;
+	struct exit_record r;
 
 	(void)state;
-	assert_null(exit_ring_at(&ring, 0));
+	assert_false(exit_ring_at(&ring, 0, &r));
 	for (uint64_t i = 0; i < 3 * EXIT_RING_ENTRIES / 2; i++) {
 		struct vm_exit e = {.reason = 10, .tsc = i, .rip = i * 2, .value = i * 3, .qualification = i * 4};
 
 		exit_ring_add(&ring, &e);
-		assert_int_equal(exit_ring_at(&ring, 0)->tsc, i);
+		assert_true(exit_ring_at(&ring, 0, &r));
+		assert_int_equal(r.tsc, i);
 		if (i < EXIT_RING_ENTRIES) {
-			assert_int_equal(exit_ring_at(&ring, (unsigned)i)->tsc, 0);
-			assert_null(exit_ring_at(&ring, (unsigned)i + 1));
+			assert_true(exit_ring_at(&ring, (unsigned)i, &r));
+			assert_int_equal(r.tsc, 0);
+			assert_false(exit_ring_at(&ring, (unsigned)i + 1, &r));
 		}
 	}
-	assert_int_equal(exit_ring_at(&ring, EXIT_RING_ENTRIES - 1)->tsc, EXIT_RING_ENTRIES / 2);
-	assert_null(exit_ring_at(&ring, EXIT_RING_ENTRIES));
-	assert_null(exit_ring_at(&ring, UINT32_MAX));
-	assert_int_equal(exit_ring_at(&ring, 1)->value, (3 * EXIT_RING_ENTRIES / 2 - 2) * 3);
+	assert_true(exit_ring_at(&ring, EXIT_RING_ENTRIES - 1, &r));
+	assert_int_equal(r.tsc, EXIT_RING_ENTRIES / 2);
+	assert_false(exit_ring_at(&ring, EXIT_RING_ENTRIES, &r));
+	assert_false(exit_ring_at(&ring, UINT32_MAX, &r));
+	assert_true(exit_ring_at(&ring, 1, &r));
+	assert_int_equal(r.value, (3 * EXIT_RING_ENTRIES / 2 - 2) * 3);
+}
+
+/* What the fields of an entry hold when all their bits are used, and that none spoils its neighbour. */
+static void test_exit_ring_packs(void **state)
+{
+	static struct exit_ring ring;
+	struct exit_record r;
+
+	(void)state;
+	exit_ring_put(&ring, 0x1234fedcba987654, 0xffff876543210fed, 0xa5, 0x1122334489abcdef, 0x000fedcba9876543);
+	exit_ring_put(&ring, UINT64_MAX, 0x00007fffffffffff, UINT8_MAX, UINT64_MAX, UINT64_MAX);
+	assert_true(exit_ring_at(&ring, 1, &r));
+	assert_true(r.tsc == 0xfedcba987654 && r.rip == 0xffff876543210fed && r.value == 0x000fedcba9876543);
+	assert_true(r.reason == 0xa5 && r.qualification == 0x89abcdef);
+	assert_true(exit_ring_at(&ring, 0, &r));
+	assert_true(r.tsc == 0xffffffffffff && r.rip == 0x00007fffffffffff && r.value == 0x00ffffffffffffff);
+	assert_true(r.reason == 255 && r.qualification == UINT32_MAX);
 }
 
 int main(void)
@@ -305,6 +327,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_triple_fault, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_crash_text, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exit_ring, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_exit_ring_packs, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,27 @@
 /* Reading the flight recorder. Writing it is inline, in exit_ring.h. */
 #include "vmm/core/exit_ring.h"
 
-const struct exit_record *exit_ring_at(const struct exit_ring *r, unsigned back)
+#include "kernel/lib/string.h"
+
+/* Six bytes, little-endian, at an offset. */
+static uint64_t low48(const uint8_t *entry, unsigned offset)
 {
+	uint64_t word = 0;
+
+	memcpy(&word, entry + offset, 6);
+	return word;
+}
+
+bool exit_ring_at(const struct exit_ring *r, unsigned back, struct exit_record *out)
+{
+	const uint8_t *entry;
+
 	if (back >= EXIT_RING_ENTRIES || back >= r->count)
-		return NULL;
-	return &r->records[(r->count - 1 - back) % EXIT_RING_ENTRIES];
+		return false;
+	entry = r->entries[(r->count - 1 - back) % EXIT_RING_ENTRIES];
+	*out = (struct exit_record){.tsc = low48(entry, 0), .reason = entry[EXIT_ENTRY_REASON]};
+	out->rip = (uint64_t)((int64_t)(low48(entry, EXIT_ENTRY_RIP) << 16) >> 16);
+	memcpy(&out->value, entry + EXIT_ENTRY_VALUE, EXIT_ENTRY_REASON - EXIT_ENTRY_VALUE);
+	memcpy(&out->qualification, entry + EXIT_ENTRY_QUALIFICATION, sizeof(out->qualification));
+	return true;
 }

@@ -2,36 +2,51 @@
  * costs more (names, decoding, words) is done when somebody reads it. */
 #pragma once
 
+#include "kernel/lib/assert.h"
 #include "kernel/lib/compiler.h"
 #include "vmm/core/vm_exit.h"
 
 #define EXIT_RING_ENTRIES 1024u
 
-struct exit_record {
-	uint64_t tsc; /* host TSC at the exit */
-	uint64_t rip;
-	uint64_t value; /* vm_exit.value */
-	uint32_t reason;
-	uint32_t
-		qualification; /* low half: all that the manual defines for the reasons we enable, but linear addresses */
-};
+/* An entry is packed into 24 bytes. Each field is stored whole and the next one over its upper bytes, which say nothing: a TSC
+ * wraps after a day of 48 bits, an address is the sign extension of 48 bits or, a physical one, has at most 52.
+ *
+ *	0      6      12      19       20              24
+ *	| TSC  | RIP  | value | reason | qualification | */
+#define EXIT_ENTRY_BYTES 24u
+#define EXIT_ENTRY_RIP 6u
+#define EXIT_ENTRY_VALUE 12u
+#define EXIT_ENTRY_REASON 19u
+#define EXIT_ENTRY_QUALIFICATION 20u
+static_assert(EXIT_REASON_COUNT <= UINT8_MAX, "a reason is one byte");
 
 struct exit_ring {
 	uint64_t count; /* exits ever; the newest is at (count - 1) % EXIT_RING_ENTRIES */
-	struct exit_record records[EXIT_RING_ENTRIES];
+	uint8_t entries[EXIT_RING_ENTRIES][EXIT_ENTRY_BYTES];
+};
+
+/* What can be read from an entry. */
+struct exit_record {
+	uint64_t tsc; /* host TSC at the exit, 48 bits */
+	uint64_t rip;
+	uint64_t value;  /* vm_exit.value, 56 bits */
+	uint32_t reason; /* one byte; the manual has none above */
+	uint32_t
+		qualification; /* low half: all that the manual defines for the reasons we enable, but linear addresses */
 };
 
 /* The values come as such, not as a struct vm_exit: they are in registers when this is inlined, and 12 instructions do. */
 static inline void exit_ring_put(struct exit_ring *r, uint64_t tsc, uint64_t rip, uint32_t reason,
 				 uint64_t qualification, uint64_t value)
 {
-	struct exit_record *rec = &r->records[r->count++ % EXIT_RING_ENTRIES];
+	uint8_t *entry = r->entries[r->count++ % EXIT_RING_ENTRIES];
+	uint32_t low = (uint32_t)qualification;
 
-	rec->tsc = tsc;
-	rec->rip = rip;
-	rec->value = value;
-	rec->reason = reason;
-	rec->qualification = (uint32_t)qualification;
+	__builtin_memcpy(entry, &tsc, sizeof(tsc));
+	__builtin_memcpy(entry + EXIT_ENTRY_RIP, &rip, sizeof(rip));
+	__builtin_memcpy(entry + EXIT_ENTRY_VALUE, &value, sizeof(value));
+	entry[EXIT_ENTRY_REASON] = (uint8_t)reason;
+	__builtin_memcpy(entry + EXIT_ENTRY_QUALIFICATION, &low, sizeof(low));
 }
 
 static inline void exit_ring_add(struct exit_ring *r, const struct vm_exit *e)
@@ -39,5 +54,5 @@ static inline void exit_ring_add(struct exit_ring *r, const struct vm_exit *e)
 	exit_ring_put(r, e->tsc, e->rip, e->reason, e->qualification, e->value);
 }
 
-/* The exit that lies `back` exits before the newest (0 = the newest), or NULL when it is not (or no longer) there. */
-const struct exit_record *exit_ring_at(const struct exit_ring *r, unsigned back);
+/* The exit that lies `back` exits before the newest (0 = the newest). False: it is not (or no longer) there. */
+bool exit_ring_at(const struct exit_ring *r, unsigned back, struct exit_record *out);

@@ -73,18 +73,18 @@ void inspect_regs(struct vcpu *v, const struct text_lines *out)
 
 void inspect_trace(const struct vcpu *v, unsigned count, uint64_t tsc_hz, const struct text_lines *out)
 {
-	const struct exit_record *newest = exit_ring_at(&v->ring, 0);
+	struct exit_record newest = {0}, r;
 	char words[96];
 
+	(void)exit_ring_at(&v->ring, 0, &newest);
 	for (unsigned back = count; back-- > 0;) {
-		const struct exit_record *r = exit_ring_at(&v->ring, back);
 		uint64_t us;
 
-		if (r == NULL)
+		if (!exit_ring_at(&v->ring, back, &r))
 			continue;
-		us = time_ns_from_ticks(newest->tsc - r->tsc, tsc_hz) / 1000;
-		vcpu_hw_describe(words, sizeof(words), r->reason, r->qualification, r->value);
-		line(out, "-%8llu us  rip %016llx  %s", (unsigned long long)us, (unsigned long long)r->rip, words);
+		us = time_ns_from_ticks((newest.tsc - r.tsc) & (BIT64(48) - 1), tsc_hz) / 1000;
+		vcpu_hw_describe(words, sizeof(words), r.reason, r.qualification, r.value);
+		line(out, "-%8llu us  rip %016llx  %s", (unsigned long long)us, (unsigned long long)r.rip, words);
 	}
 }
 
