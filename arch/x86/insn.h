@@ -182,6 +182,14 @@ static inline void lldt(uint16_t selector)
 	__asm__ volatile("lldt %0" : : "rm"(selector) : "memory");
 }
 
+static inline uint16_t sldt(void)
+{
+	uint16_t v;
+
+	__asm__ volatile("sldt %0" : "=rm"(v));
+	return v;
+}
+
 static inline void ltr(uint16_t selector)
 {
 	__asm__ volatile("ltr %0" : : "rm"(selector) : "memory");

@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import re
+import subprocess
 import sys
 
 import pytest
@@ -161,6 +162,14 @@ def boot(request):
     complaints = booter.finish()
     if complaints:
         pytest.fail("the emulator complains:\n" + "\n".join(complaints[:20]), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def debug_elf():
+    """The hypervisor with its checks."""
+    done = subprocess.run(["make", "-s", "-j2", "DEBUG=1", "all"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return os.path.join(ROOT, "build-debug", "avatar.elf")
 
 
 @pytest.fixture

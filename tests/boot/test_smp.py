@@ -1,9 +1,7 @@
 """The CPUs of the machine: how many come up, in which ways, and what is said of those that do not. And what they do together:
 locks, the log, translations, time."""
 import json
-import os
 import re
-import subprocess
 
 import pytest
 
@@ -94,14 +92,6 @@ def test_wx_afterwards(boot):
     m = boot(conf=None, emulator="qemu", cpus=4, bootline="selftest=wx")
     text = m.prompt()
     assert text.index("CPUs: 4 of 4 run\n") < text.index("selftest: W^X holds: ")
-
-
-@pytest.fixture(scope="session")
-def debug_elf():
-    """The hypervisor with its checks."""
-    done = subprocess.run(["make", "-s", "-j2", "DEBUG=1", "all"], cwd=conftest.ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return os.path.join(conftest.ROOT, "build-debug", "avatar.elf")
 
 
 def selftest(boot, name, words="", **options):

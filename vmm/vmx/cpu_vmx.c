@@ -9,6 +9,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
+#include "vmm/vmx/cpu_audit.h"
 #include "vmm/vmx/ept_format.h"
 #include "vmm/vmx/vmx_bits.h"
 #include "vmm/vmx/vmx_insn.h"
@@ -180,6 +181,7 @@ static int make_cpu(struct vmx_cpu **out)
 	const struct page_source *pages = vmx_machine.pages;
 	uint8_t *block = pages->alloc(pages->ctx, 1);
 
+	static_assert(sizeof(**out) <= PAGE_SIZE, "the CPU's own record");
 	if (!block)
 		return ERR_NOMEM;
 	memset(block, 0, 2 * PAGE_SIZE);
@@ -209,6 +211,8 @@ int vmx_cpu_init(void)
 		return err;
 	}
 	cpu->on = true;
+	if (AVATAR_DEBUG)
+		audit_begin(cpu);
 	/* The manual asks for it before the first entry: other software may have left translations with our tags. */
 	if (vmx_machine.caps.ept_vpid & EPT_CAP_INVEPT_ALL)
 		invept(INVEPT_ALL, 0);

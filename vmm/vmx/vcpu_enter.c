@@ -6,6 +6,7 @@
 #include "kernel/lib/errors.h"
 #include "vmm/core/vm.h"
 #include "vmm/exit/dispatch.h"
+#include "vmm/vmx/cpu_audit.h"
 #include "vmm/vmx/ept_format.h"
 #include "vmm/vmx/exit_read.h"
 #include "vmm/vmx/vmx_bits.h"
@@ -200,8 +201,12 @@ static inline __attribute__((always_inline)) int enter(struct vcpu *v, struct vc
 		invalidate(v);
 	if (unlikely(v->inject.valid))
 		inject(v);
+	if (AVATAR_DEBUG)
+		audit_before_entry(v);
 	outcome = vmx_enter(v, hw);
 	e->tsc = rdtsc();
+	if (AVATAR_DEBUG && outcome == VMX_OK)
+		audit_after_exit(v);
 	if (unlikely(outcome != VMX_OK))
 		return outcome == VMX_TURNED_BACK ? turned_back(v) : refused(v, e, outcome);
 	reason = vmread32(VMCS_EXIT_REASON);

@@ -117,6 +117,7 @@ void live_take(struct vmx_cpu *cpu, struct vcpu *v)
 	for (unsigned i = 0; i < msr_count(); i++)
 		wrmsr(live_msrs[i], hw->msr[i]);
 	cpu->live = v;
+	cpu->live_takes++;
 }
 
 /* Where a register's value is kept while v is not live; NULL: it is not one of the live registers. */

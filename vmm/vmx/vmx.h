@@ -29,6 +29,10 @@ void vmx_nmi_window(struct trap_frame *frame);
 /* Leave VMX operation on this CPU; no vCPU may be loaded here. Harmless when it never began. */
 void vmx_cpu_exit(void);
 
+/* For the self-test of the audit that builds with DEBUG=1 make at each entry and exit: break a register from the next one on.
+ * what: "pat", "dr7", "cr4" after an exit, "lstar" before an entry. False: none of them. */
+bool audit_spoil(const char *what);
+
 /* The second-level tables that this processor walks. After vmx_init(). */
 MUST_CHECK int vmx_slpt_format(struct slpt_format *out);
 

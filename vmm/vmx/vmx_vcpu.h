@@ -3,6 +3,7 @@
 
 #include "arch/x86/percpu.h"
 #include "vmm/core/vcpu_hw.h"
+#include "vmm/vmx/audit.h"
 #include "vmm/vmx/vmx.h"
 #include "vmm/vmx/vmx_caps.h"
 #include "vmm/vmx/vmx_check.h"
@@ -37,12 +38,21 @@ struct vmx_machine {
 
 extern struct vmx_machine vmx_machine;
 
+/* For the audit (cpu_audit.c). */
+struct vmx_audit {
+	struct audit_state expected; /* after each exit */
+	struct audit_state now;      /* as seen after the last one */
+	uint64_t takes;              /* live_takes at that time; 0: there was none */
+};
+
 /* Hangs at percpu slot PERCPU_VMX. Used by its own CPU only. */
 struct vmx_cpu {
 	bool on;
 	void *vmxon;
 	struct vcpu_hw *current; /* whose VMCS the instructions work on; NULL: none */
 	struct vcpu *live;       /* whose FPU, debug registers and syscall MSRs are in the processor; NULL: nobody's */
+	uint64_t live_takes;     /* how often somebody's have moved in */
+	struct vmx_audit audit;  /* only with DEBUG=1 */
 };
 
 static inline struct vmx_cpu *this_vmx_cpu(void)
