@@ -1,13 +1,20 @@
 /* The order of locks: see lock_order.h. */
 #include "arch/x86/lock_order.h"
 
+static bool comes_before(const struct spinlock *held, const struct spinlock *l)
+{
+	if (l->rank == LOCK_RANK_NONE || held->rank < l->rank)
+		return true;
+	return held->rank == l->rank && held->place != 0 && held->place < l->place;
+}
+
 /* The lock among those held because of which l must not be waited for: l itself, or one that is not before it. NULL: none. */
 const struct spinlock *locks_conflict(const struct locks_held *h, const struct spinlock *l)
 {
 	for (unsigned i = 0; i < h->count; i++) {
 		const struct spinlock *held = h->lock[i];
 
-		if (held == l || (l->rank != LOCK_RANK_NONE && held->rank >= l->rank))
+		if (held == l || !comes_before(held, l))
 			return held;
 	}
 	return NULL;

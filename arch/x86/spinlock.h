@@ -1,8 +1,10 @@
 /* A ticket lock: whoever comes first is served first. Interrupts are off outside the idle loop, so nothing has to be
  * disabled; NMI handlers take no locks.
  *
- * Locks have an order: a CPU that holds one takes only those of higher rank (spin_trylock() apart, which cannot wait). A lock
- * without a rank is in no order. None is held across a VM entry. Builds with DEBUG=1 check all that, and who unlocks what. */
+ * Locks have an order: a CPU that holds one takes only those of higher rank (spin_trylock() apart, which cannot wait). Of one
+ * rank it holds one at a time, but for those that have a place in it (spin_init_placed()): several of them are taken in
+ * ascending order. A lock without a rank is in no order. None is held across a VM entry, nor in a sleep. Builds with DEBUG=1
+ * check all that, and who unlocks what. */
 #pragma once
 
 #include "kernel/lib/compiler.h"
@@ -14,7 +16,7 @@ enum lock_rank {
 	LOCK_RANK_VM,     /* what the vCPUs of one VM share: buses, devices, its clock */
 	LOCK_RANK_MEMORY, /* second-level tables */
 	LOCK_RANK_RUNNER, /* what CPUs ask of each other */
-	LOCK_RANK_SCHED,  /* queues of the scheduler */
+	LOCK_RANK_SCHED,  /* queues of the scheduler; two at a time, by the numbers of their CPUs */
 	LOCK_RANK_HEAP,   /* takes pages while it is held */
 	LOCK_RANK_PAGING, /* takes pages while it is held */
 	LOCK_RANK_PAGES,
@@ -28,6 +30,7 @@ struct spinlock {
 	/* For the checks. */
 	uint32_t owner; /* 1 + the CPU that holds it, 0: nobody */
 	enum lock_rank rank;
+	uint32_t place; /* among those of its rank, from 1; 0: none */
 	const char *name;
 };
 
@@ -49,6 +52,13 @@ void lock_check_none_held(void);
 static inline void spin_init(struct spinlock *l, enum lock_rank rank, const char *name)
 {
 	*l = (struct spinlock)SPINLOCK_RANKED(rank, name);
+}
+
+/* One of several locks of a rank that may be held together. place: from 1. */
+static inline void spin_init_placed(struct spinlock *l, enum lock_rank rank, uint32_t place, const char *name)
+{
+	spin_init(l, rank, name);
+	l->place = place;
 }
 
 static inline void spin_lock(struct spinlock *l)

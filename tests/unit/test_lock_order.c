@@ -28,6 +28,32 @@ static void test_order(void **state)
 	assert_null(locks_conflict(&h, &vm));
 }
 
+/* Of a rank with places several are held, in ascending order and in no other. */
+static void test_places(void **state)
+{
+	struct spinlock queue[3];
+	struct locks_held h = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		spin_init_placed(&queue[i], LOCK_RANK_SCHED, i + 1, "queue");
+	assert_true(locks_add(&h, &queue[1]));
+	assert_ptr_equal(locks_conflict(&h, &queue[0]), &queue[1]);
+	assert_ptr_equal(locks_conflict(&h, &queue[1]), &queue[1]);
+	assert_null(locks_conflict(&h, &queue[2]));
+	assert_null(locks_conflict(&h, &heap));
+	assert_ptr_equal(locks_conflict(&h, &vm), &queue[1]);
+	assert_true(locks_add(&h, &queue[2]));
+	assert_true(locks_remove(&h, &queue[1]));
+	assert_ptr_equal(locks_conflict(&h, &queue[0]), &queue[2]);
+	/* One without a place goes with none of them. */
+	spin_init(&queue[0], LOCK_RANK_SCHED, "alone");
+	assert_ptr_equal(locks_conflict(&h, &queue[0]), &queue[2]);
+	assert_true(locks_remove(&h, &queue[2]));
+	assert_true(locks_add(&h, &queue[0]));
+	assert_ptr_equal(locks_conflict(&h, &queue[2]), &queue[0]);
+}
+
 /* A lock without rank may come anywhere, but not twice. */
 static void test_without_rank(void **state)
 {
@@ -72,9 +98,8 @@ static void test_the_lock_itself(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_without_rank),
-		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_order),           cmocka_unit_test(test_places),
+		cmocka_unit_test(test_without_rank),    cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_the_lock_itself),
 	};
 

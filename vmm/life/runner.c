@@ -35,6 +35,7 @@ int runners_init(struct vmm_host *host, uint64_t present)
 		struct runner *r = &host->runners[i];
 
 		spin_init(&r->lock, LOCK_RANK_RUNNER, "runner");
+		spin_init_placed(&r->sched_lock, LOCK_RANK_SCHED, i + 1, "queue");
 		r->host = host;
 		r->cpu = i;
 		r->sched = &host->sched->cpu[i];
