@@ -7,8 +7,8 @@ BOOTLINE ?=
 BIOS_ONLY ?=
 
 # The script itself sees whether anything changed: make cannot know the files that a conf names.
-iso: $(BUILD)/avatar.elf $(if $(wildcard $(CONFIG)),$(filter $(BUILD)/%,$(CONFIG)),$(CONFIG))
-	$(PYTHON) boot/mkiso.py --elf $< --conf $(CONFIG) --out $(ISO) --bootline '$(subst ','\'',$(BOOTLINE))' \
-		$(if $(BIOS_ONLY),--bios-only)
+iso: $(BUILD)/avatar.elf $(BUILD)/guests/bench.elf $(if $(wildcard $(CONFIG)),$(filter $(BUILD)/%,$(CONFIG)),$(CONFIG))
+	$(PYTHON) boot/mkiso.py --elf $< --conf $(CONFIG) --bench $(BUILD)/guests/bench.elf --out $(ISO) \
+		--bootline '$(subst ','\'',$(BOOTLINE))' $(if $(BIOS_ONLY),--bios-only)
 
 .PHONY: iso

@@ -93,10 +93,14 @@ def collect(options):
     folder = os.path.dirname(options.conf)
     with open(options.conf, encoding="utf-8", errors="surrogateescape") as f:
         text = f.read()
-    for number, name in enumerate(files_of(text)):
-        source = os.path.join(folder, name)
+    files = [(name, os.path.join(folder, name)) for name in files_of(text)]
+    for name, source in files:
         if not os.path.isfile(source):
             sys.exit("error: %s names %s, but there is no file %s" % (options.conf, name, source))
+    # The guest of the command `bench`; a conf may bring its own.
+    if options.bench and "bench.elf" not in files_of(text):
+        files.append(("bench.elf", options.bench))
+    for number, (name, source) in enumerate(files):
         place = place_on_iso(name, number)
         sources.append((source, place))
         modules.append((place, name))
@@ -161,12 +165,13 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--elf", required=True)
     p.add_argument("--conf", help="avatar.conf; without it there are no modules")
+    p.add_argument("--bench", help="the image that the monitor's `bench` runs, as the module bench.elf")
     p.add_argument("--out", required=True)
     p.add_argument("--bootline", default="", help="words for the hypervisor, quoted as for a shell")
     p.add_argument("--bios-only", action="store_true", help="small and quick; no UEFI, no menu")
     p.add_argument("--quiet", action="store_true")
     options = p.parse_args()
-    for path in filter(None, (options.elf, options.conf)):
+    for path in filter(None, (options.elf, options.conf, options.bench)):
         if not os.path.isfile(path):
             sys.exit("error: there is no file %s" % path)
     sources, modules = collect(options)

@@ -11,11 +11,16 @@ struct bench {
 	uint16_t batches; /* the quickest one is the figure; the mean shows what came in between */
 };
 
-/* Run each and print a line `bench NAME COUNT MEAN`, or `skip NAME WHY`. */
+/* Run each that is wanted and print a line `bench NAME COUNT MEAN`, or `skip NAME WHY`. */
 void bench_run(const struct bench *list, unsigned count);
 /* One line with a figure that was found in another way. */
 void bench_report(const char *name, uint32_t count, uint32_t mean);
 void bench_skip(const char *name, const char *why);
+
+/* Does the operator want this one? Ask for each operation there is, or bench_name_the_unknown() names it. */
+bool bench_wanted(const char *name);
+/* At the end: a line `skip NAME ...` for each name that nobody has. */
+void bench_name_the_unknown(void);
 
 /* The parts. */
 void bench_processor(void);

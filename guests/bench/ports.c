@@ -123,8 +123,5 @@ void bench_ports(void)
 	};
 
 	bench_run(list, ARRAY_LEN(list));
-	for (unsigned i = 0; i < ARRAY_LEN(prints); i++) {
-		bench_run(&prints[i], 1);
-		print("\n");
-	}
+	bench_run(prints, ARRAY_LEN(prints));
 }

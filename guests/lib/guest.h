@@ -9,6 +9,8 @@ void guest_main(void);
 
 /* The value of a word NAME=VALUE on the command line, or the number `otherwise`. */
 uint32_t guest_number(const char *name, uint32_t otherwise);
+/* What stands behind NAME= on the command line, up to a blank or the end; NULL: nothing does. */
+const char *guest_value(const char *name);
 /* Does the command line have this word? */
 bool guest_word(const char *word);
 const char *guest_cmdline(void);

@@ -62,9 +62,14 @@ bool guest_word(const char *word)
 	return find_word(word, 0) != NULL;
 }
 
+const char *guest_value(const char *name)
+{
+	return find_word(name, '=');
+}
+
 uint32_t guest_number(const char *name, uint32_t otherwise)
 {
-	const char *s = find_word(name, '=');
+	const char *s = guest_value(name);
 	uint32_t n = 0;
 	bool hex = false;
 

@@ -17,7 +17,7 @@ kernel = "two.elf"
 initrd = two.img
 """
 FILES = {"one.elf": b"1", "two.elf": b"22", "two.img": b"333", "data/a.bin": b"4444", "data/b.bin": b"55555"}
-ON_ISO = ["/boot/avatar.elf", "/boot/avatar.conf", "/boot/grub/grub.cfg"] + ["/boot/" + n for n in FILES]
+ON_ISO = ["/boot/avatar.elf", "/boot/avatar.conf", "/boot/bench.elf", "/boot/grub/grub.cfg"] + ["/boot/" + n for n in FILES]
 
 
 def make_iso(conf, iso, *words):

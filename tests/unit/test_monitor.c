@@ -822,6 +822,92 @@ static void test_ctrl_c_ends_a_wait_and_its_script(void **state)
 	expect("echo on", "on\n");
 }
 
+/* --- bench --- */
+
+/* Multiboot 1 with address fields: the least that the loader takes. */
+static const uint32_t bench_image[] = {0x1badb002, 0x10000, 0u - 0x1badb002 - 0x10000, 0x100000, 0x100000, 0,
+				       0,          0x100000};
+
+static struct vm *bench_begins(const char *line)
+{
+	if (images_find(&fx_host.images, "bench.elf") == NULL)
+		assert_int_equal(images_add(&fx_host.images, "bench.elf", bench_image, sizeof(bench_image)), 0);
+	screen_clear();
+	type(line);
+	type("\r");
+	(void)monitor_step(&mon);
+	if (mon.mode != MONITOR_WAITING || host_find(&fx_host, "bench") == NULL)
+		fail_msg("'%s' does not begin: '%s'", line, screen);
+	return host_find(&fx_host, "bench");
+}
+
+static void bench_ends(struct vm *vm, enum run_end end)
+{
+	if (end == RUN_STOPPED)
+		vm->request = VM_REQUEST_POWEROFF;
+	if (end == RUN_CRASHED)
+		vm_set_crash(vm, vm->vcpus[0], "it fell");
+	fx_ended(vm, end);
+	(void)monitor_step(&mon);
+}
+
+/* What the operator saw, and that nothing is left of the VM. */
+static void bench_said(const char *words)
+{
+	if (strstr(screen, words) == NULL)
+		fail_msg("no '%s' in '%s'", words, screen);
+	assert_int_equal(mon.mode, MONITOR_PROMPT);
+	assert_int_equal(fx_host.vm_count, 0);
+	assert_int_equal(fx_pages.pages_out, fx_pages_of_host);
+	assert_int_equal(fx_heap.objects, fx_objects_of_host);
+}
+
+static void test_bench(void **state)
+{
+	static const char said[] = "bench: begin\r\nbench cpuid 221 240\r\n....bench serial_write 518 520\r\n"
+				   "skip deadline not offered\r\nbench: done\r\n";
+	struct vm *vm;
+
+	(void)state;
+	fails("bench cpuid", "there is no boot module bench.elf");
+	vm = bench_begins("bench");
+	assert_string_equal(vm->config.cmdline, "");
+	guest_prints(vm, said);
+	bench_ends(vm, RUN_STOPPED);
+	bench_said("OPERATION                     TICKS       MEAN  (TSC: ");
+	bench_said("\ncpuid                           221        240\r\n"
+		   "serial_write                    518        520\r\n"
+		   "deadline                          -          -  not offered\r\n" PROMPT);
+	run("json on");
+	vm = bench_begins("bench cpuid vmcall");
+	assert_string_equal(vm->config.cmdline, "only=cpuid,vmcall");
+	guest_prints(vm, said);
+	bench_ends(vm, RUN_STOPPED);
+	bench_said(
+		",\"operations\":[{\"name\":\"cpuid\",\"ticks\":221,\"mean\":240},{\"name\":\"serial_write\",\"ticks\":518,"
+		"\"mean\":520},{\"name\":\"deadline\",\"skipped\":\"not offered\"}],\"ok\":true}\r\n");
+}
+
+static void test_bench_that_fails(void **state)
+{
+	struct vm *vm = bench_begins("bench");
+
+	(void)state;
+	bench_ends(vm, RUN_CRASHED);
+	bench_said("error: bench: the guest crashed: it fell\r\n");
+	(void)bench_begins("bench");
+	mon.wait_deadline = rdtsc();
+	(void)monitor_step(&mon);
+	bench_said("error: bench: the guest has not come to its end in 120 s\r\n");
+	(void)bench_begins("bench");
+	type("\x03");
+	(void)monitor_step(&mon);
+	bench_said("error: interrupted\r\n");
+	vm = fx_vm("bench", "1");
+	fails("bench", "there is a VM 'bench' already");
+	assert_ptr_equal(host_find(&fx_host, "bench"), vm);
+}
+
 static void test_a_command_that_is_too_long(void **state)
 {
 	char script[1200];
@@ -1371,6 +1457,8 @@ int main(void)
 		T(test_script_waits),
 		T(test_wait_ends),
 		T(test_ctrl_c_ends_a_wait_and_its_script),
+		T(test_bench),
+		T(test_bench_that_fails),
 		T(test_a_command_that_is_too_long),
 		T(test_pasted_commands_leave_the_guests_a_turn),
 		T(test_console),

@@ -25,7 +25,7 @@
 #include "vmm/life/run.h"
 
 #define FX_TSC_HZ 1000000000ull
-#define FX_PAGES 4096u /* 16 MiB */
+#define FX_PAGES 32768u /* 128 MiB */
 #ifndef FX_CPUS
 #define FX_CPUS 1u /* CPUs, bit by bit */
 #endif

@@ -52,6 +52,10 @@ const struct command monitor_commands[] = {
 	 "it ran, how long it waited while others ran, and the longest wait. The keys are those of avatar.conf, and change a\n"
 	 "VM while it runs: `sched a weight=512 cap=50 pin=0,2-3`.",
 	 cmd_sched, 0, 4, ARGS_VM},
+	{"bench", "[OPERATION...]", "what a round trip out of a guest costs here",
+	 "Runs the loops of the boot module bench.elf in a VM of their own: TSC ticks a turn, of the quickest batch and on\n"
+	 "average. All operations, or those named: `bench cpuid vmcall`.",
+	 cmd_bench, 0, MONITOR_MAX_ARGS - 1, ARGS_NONE},
 	{"regs", "NAME [VCPU]", "its registers",
 	 "General, control, segment and descriptor-table registers, and where RIP leads.", cmd_regs, 1, 2, ARGS_VM},
 	{"x", "NAME ADDRESS [BYTES]", "dump memory at a virtual address",

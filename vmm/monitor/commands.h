@@ -15,3 +15,5 @@ command_fn cmd_console, cmd_wait, cmd_send;
 command_fn cmd_regs, cmd_x, cmd_xp, cmd_trace;
 /* cmd_stats.c, cmd_top.c, cmd_sched.c: what it costs, and may cost. */
 command_fn cmd_stats, cmd_top, cmd_sched;
+/* cmd_bench.c: what an exit costs. */
+command_fn cmd_bench;

@@ -119,6 +119,9 @@ static bool blank(const char *line)
 /* The command's reply is complete; it goes out next. */
 static void command_over(struct monitor *m)
 {
+	if (m->wait_over != NULL)
+		m->wait_over(m);
+	m->wait_over = NULL;
 	m->waiter = NULL;
 	m->command_ticks = rdtsc() - m->command_begin;
 	reply_end(&m->reply);

@@ -59,9 +59,10 @@ struct monitor {
 
 	/* MONITOR_WAITING */
 	waiter_fn *waiter;
-	uint64_t command_begin;             /* host TSC */
-	uint64_t command_ticks;             /* that the last command took */
-	uint64_t wait_begin, wait_deadline; /* host TSC */
+	void (*wait_over)(struct monitor *m); /* what is due then, however it ends; or NULL */
+	uint64_t command_begin;               /* host TSC */
+	uint64_t command_ticks;               /* that the last command took */
+	uint64_t wait_begin, wait_deadline;   /* host TSC */
 	char wait_text[128];
 	uint64_t top_period; /* ticks */
 	struct monitor_sample samples[HOST_MAX_VMS];
