@@ -325,8 +325,10 @@ static void start_listed(struct machine *m, unsigned limit)
 
 		if (t->running < limit)
 			start_one(m, r);
-		else
+		else if (limit < CPU_MAX)
 			fmt_snprintf(r->why, sizeof(r->why), "the boot line says cpus=%u", limit);
+		else
+			fmt_snprintf(r->why, sizeof(r->why), "no more than %u CPUs can be used", CPU_MAX);
 	}
 }
 

@@ -26,7 +26,7 @@ def without_log(text):
 def test_script(boot):
     """A transcript: what run= on the boot line does reads as if it had been typed. An error does not end it."""
     m = boot(conf=HELLO, mem=128, bootline=r'run="list; start hello; wait hello \"hello: done\" 60; nonsense; '
-             r'create a like=hello memory=8M; list; destroy a; echo \"one;  two\" three"')
+             r'create a like hello memory=8M; list; destroy a; echo \"one;  two\" three"')
     text = plain(m.expect(r"\none;  two three\r\navatar> ", 60))
     said = without_log(text[text.index("avatar> list"):])
     assert re.sub(r" +\d+\n", " N\n", said) == """\
@@ -39,7 +39,7 @@ avatar> wait hello "hello: done" N
 found
 avatar> nonsense
 error: no command 'nonsense'; `help` lists them
-avatar> create a like=hello memory=8M
+avatar> create a like hello memory=8M
 a: created
 avatar> list
  ID  NAME             STATE    CPUS     MEMORY         EXITS

@@ -411,7 +411,7 @@ static void test_life_by_commands(void **state)
 	expect("reset a", "a: running\n");
 	expect("shutdown a", "a: power button pressed\n");
 	expect("create b like=a memory=1M load-address=512K", "b: created\n");
-	expect("create c memory=3M like=a", "c: created\n"); /* wherever like= stands */
+	expect("create c memory=3M like a", "c: created\n"); /* wherever it stands */
 	has("list", "c                created     1      3 MiB");
 	expect("destroy a", "a: destroyed\n");
 	fails("destroy a", "no VM 'a'");
@@ -423,7 +423,7 @@ static void test_create_starts_when_told(void **state)
 {
 	(void)state;
 	expect("create a kernel=flat.bin load-address=1M memory=2M autostart=yes", "a: running\n");
-	expect("create b like=a", "b: created\n"); /* a's wish is not b's */
+	expect("create b like a", "b: created\n"); /* a's wish is not b's */
 	expect("create c like=a autostart=yes", "c: running\n");
 	fails("create d kernel=gone memory=2M autostart=yes", "kernel 'gone' is not among the boot modules");
 	has("list", "d                created"); /* made it is */
@@ -434,7 +434,12 @@ static void test_create_errors(void **state)
 	size_t before = fx_pages.pages_out;
 
 	(void)state;
-	fails("create a", "usage: create NAME KEY=VALUE...");
+	fails("create a", "usage: create NAME [like OTHER] [KEY=VALUE...]");
+	fails("create a like", "no VM ''");
+	fails("create a like nobody", "no VM 'nobody'");
+	fails("create like like", "no VM ''"); /* a VM may have the name */
+	fails("create a kernel=flat.bin load-address=1M memory=2M pin=63",
+	      "a: pin: none of these CPUs runs; there are 0");
 	fails("create a memory", "'memory' is not KEY=VALUE");
 	fails("create a memory=2M", "kernel is missing");
 	fails("create a kernel=x memory=13", "memory = 13: 1M to 512G are allowed");
@@ -1299,6 +1304,9 @@ static void test_completion(void **state)
 	completes("create x ker", "create x kernel=");
 	completes("create x kernel=fl", "create x kernel=flat.bin ");
 	completes("create x like=li", "create x like=linux ");
+	completes("create x lik", "create x like ");
+	completes("create x like li", "create x like linux ");
+	completes("create like ker", "create like kernel=");
 	completes("create li", "create li");
 	completes("nonsense l", "nonsense l");
 	completes("regs ", "regs ");

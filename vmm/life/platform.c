@@ -8,6 +8,7 @@
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/devices/guest_acpi.h"
 #include "vmm/life/clock.h"
+#include "vmm/life/share.h"
 
 #define IRQ_TIMER 0u
 #define IRQ_COM1 4u
@@ -185,13 +186,9 @@ static int make_cpuid(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 static int join_scheduler(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 {
 	const struct vm_config *c = &vm->config;
+	int err = vm_share_check(host, c, why);
 
-	if ((c->pins & host->sched->present) == 0) {
-		fmt_snprintf(why, LIFE_WHY, "%s: pin: none of these CPUs runs; those that do are 0x%llx, bit by bit",
-			     c->name, (unsigned long long)host->sched->present);
-		return ERR_RANGE;
-	}
-	return sched_group_init(&vm->platform->group, c->weight, c->cap);
+	return err != 0 ? err : sched_group_init(&vm->platform->group, c->weight, c->cap);
 }
 
 int platform_create(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])

@@ -4,6 +4,9 @@
 #include "kernel/sched.h"
 #include "vmm/life/life.h"
 
+/* Does one of the CPUs run that the configuration allows? Else ERR_RANGE, and why. Context: any CPU. */
+MUST_CHECK int vm_share_check(const struct vmm_host *host, const struct vm_config *wanted, char why[LIFE_WHY]);
+
 /* Change weight, cap and pins to those of `wanted`, a configuration that conf_set() has made. vCPUs that run where they may
  * not any more move at once.
  * Returns 0; ERR_RANGE: none of the pins' CPUs runs, nothing changed.  Context: the boot CPU, the VM in any state. */

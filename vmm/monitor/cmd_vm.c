@@ -73,17 +73,28 @@ static int step_result(struct monitor *m, struct vm *vm, int err, const char *wh
 	return 0;
 }
 
-/* `like=OTHER` first, wherever it stands: all other keys change what it gave. Another VM's autostart is not a wish to start
- * this one too. */
+/* `like OTHER`, or as a key, `like=OTHER`. Returns the name, and *i is at its word; NULL: word *i is something else. */
+static const char *like(int argc, char **argv, int *i)
+{
+	if (str_starts(argv[*i], "like="))
+		return argv[*i] + strlen("like=");
+	if (!str_eq(argv[*i], "like"))
+		return NULL;
+	return *i + 1 < argc ? argv[++*i] : "";
+}
+
+/* `like OTHER` first, wherever it stands: all keys change what it gave. Another VM's autostart is not a wish to start this one
+ * too. */
 static int config_begin(struct monitor *m, struct vm_config *config, int argc, char **argv)
 {
 	conf_defaults(config);
 	for (int i = 2; i < argc; i++) {
+		const char *name = like(argc, argv, &i);
 		const struct vm *other;
 
-		if (!str_starts(argv[i], "like="))
+		if (name == NULL)
 			continue;
-		other = mon_vm(m, argv[i] + strlen("like="));
+		other = mon_vm(m, name);
 		if (other == NULL)
 			return ERR_NOENT;
 		*config = other->config;
@@ -100,12 +111,15 @@ static int config_read(struct monitor *m, struct vm_config *config, int argc, ch
 	int err = config_begin(m, config, argc, argv);
 
 	for (int i = 2; err == 0 && i < argc; i++) {
-		char *value = strchr(argv[i], '=');
+		char *value;
 
+		if (like(argc, argv, &i) != NULL)
+			continue;
+		value = strchr(argv[i], '=');
 		if (value == NULL)
 			return mon_error(m, "'%s' is not KEY=VALUE", argv[i]);
 		*value++ = '\0';
-		if (!str_eq(argv[i], "like") && conf_set(config, argv[i], value, why, sizeof(why)) != 0)
+		if (conf_set(config, argv[i], value, why, sizeof(why)) != 0)
 			return mon_error(m, "%s", why);
 	}
 	if (err == 0 && conf_check(config, why, sizeof(why)) != 0)

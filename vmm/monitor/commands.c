@@ -7,8 +7,8 @@ const struct command monitor_commands[] = {
 	{"list", "", "the VMs and their states",
 	 "One line a VM: number, name, state, virtual CPUs, memory, exits so far, and why it crashed if it did.",
 	 cmd_list, 0, 0, ARGS_NONE},
-	{"create", "NAME KEY=VALUE...", "make a VM from the boot modules",
-	 "Keys as in avatar.conf: kernel= initrd= cmdline= memory= cpus= ...; `like=OTHER` takes all else from another VM.\n"
+	{"create", "NAME [like OTHER] [KEY=VALUE...]", "make a VM from the boot modules",
+	 "Keys as in avatar.conf: kernel= initrd= cmdline= memory= cpus= ...; `like OTHER` takes all else from another VM.\n"
 	 "A value with blanks goes in quotes: cmdline=\"console=ttyS0 quiet\". With autostart=yes it is started at once.",
 	 cmd_create, 2, MONITOR_MAX_ARGS, ARGS_CREATE},
 	{"start", "NAME", "load it if need be, and let it run",

@@ -33,8 +33,17 @@ static void add_files(const struct monitor *m, const char *before, add_fn *add, 
 	}
 }
 
-/* KEY= and, behind those that name a file or a VM, its values. */
-static void add_create(const struct monitor *m, const char *prefix, add_fn *add, void *ctx)
+static bool ends_with_word(const char *line, const char *word)
+{
+	size_t len = strlen(line), word_len = strlen(word);
+
+	while (len > 0 && line[len - 1] == ' ')
+		len--;
+	return len > word_len && line[len - word_len - 1] == ' ' && memcmp(line + len - word_len, word, word_len) == 0;
+}
+
+/* KEY= and, behind those that name a file or a VM, its values; the latter behind the word `like` as well. */
+static void add_create(const struct monitor *m, bool after_like, const char *prefix, add_fn *add, void *ctx)
 {
 	static const char *const files[] = {"kernel=", "initrd=", "module="};
 	const char *key;
@@ -46,11 +55,11 @@ static void add_create(const struct monitor *m, const char *prefix, add_fn *add,
 			return;
 		}
 	}
-	if (str_starts(prefix, "like=")) {
-		add_vms(m, "like=", add, ctx);
+	if (after_like || str_starts(prefix, "like=")) {
+		add_vms(m, after_like ? "" : "like=", add, ctx);
 		return;
 	}
-	add(ctx, "like=");
+	add(ctx, "like");
 	for (unsigned i = 0; (key = conf_key_name(i)) != NULL; i++) {
 		fmt_snprintf(word, sizeof(word), "%s=", key);
 		add(ctx, word);
@@ -88,7 +97,7 @@ void monitor_complete(void *monitor, const char *line, const char *prefix, add_f
 	if (words == 0)
 		add_commands(add, ctx2);
 	if (c != NULL && c->complete == ARGS_CREATE && words >= 2)
-		add_create(m, prefix, add, ctx2);
+		add_create(m, words >= 3 && ends_with_word(line, "like"), prefix, add, ctx2);
 	if (c == NULL || words != 1)
 		return;
 	if (c->complete == ARGS_VM || c->complete == ARGS_INFO)
