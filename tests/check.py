@@ -8,6 +8,9 @@ Kinds of tests, all named KIND/NAME:
     boot/FILE::TEST pytest in tests/boot, driving emulators
 
 usage: check.py [--list] [WORD...]     only tests whose name contains one of the words (make check T="conf boot/linux")
+
+With DEBUG=1 in the environment (make check DEBUG=1) the machines of the boot tests run the image of `make DEBUG=1`, which checks
+locks, and the processor after every exit. It is slower: all waiting is stretched.
 """
 import json
 import os
@@ -21,7 +24,8 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHON = sys.executable
 LOGS = os.path.join(ROOT, "build/check")
-TIMES = os.path.join(ROOT, "build/check/times.json")
+DEBUG = bool(os.environ.get("DEBUG"))
+TIMES = os.path.join(LOGS, "times-debug.json" if DEBUG else "times.json")
 
 # Emulators are busy all the time: two of them fill two cores.
 WORKERS = 2
@@ -110,8 +114,27 @@ def collect():
     return tests + [boot_test("boot", i) for i in boot_tests()]
 
 
+def clean_environment():
+    """What a make above us has put there is not for the makes below: neither its job server nor DEBUG."""
+    for name in [n for n in os.environ if n.startswith(("MAKE", "MFLAGS")) or n == "DEBUG"]:
+        del os.environ[name]
+    if DEBUG:
+        os.environ["AVATAR_ELF"] = os.path.join(ROOT, "build-debug/avatar.elf")
+        os.environ.setdefault("AVATAR_TIMEOUT_STRETCH", "2")
+
+
+def make(goals, log):
+    done = subprocess.run(["make", "-j%d" % (os.cpu_count() or 1)] + goals, cwd=ROOT, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    log.write(done.stdout)
+    if done.returncode:
+        print(done.stdout[-6000:])
+        sys.exit("the build failed; all of it: build/check/build.log")
+
+
 def build(tests):
     """Make what these tests need, and nothing else."""
+    clean_environment()
     goals = []
     kinds = {t.kind for t in tests}
     if kinds & {"check", "boot", "soak"}:
@@ -120,15 +143,10 @@ def build(tests):
         goals += ["guests", "guests-debian"]
     goals += [t.command[0] for t in tests if t.kind in ("unit", "fuzz")]
     print("building ...", flush=True)
-    # As a make of its own: our caller's job server is not ours.
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-    done = subprocess.run(["make", "-j%d" % (os.cpu_count() or 1)] + goals, cwd=ROOT, env=env,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     with open(os.path.join(LOGS, "build.log"), "w") as log:
-        log.write(done.stdout)
-    if done.returncode:
-        print(done.stdout[-6000:])
-        sys.exit("the build failed; all of it: build/check/build.log")
+        make(goals, log)
+        if DEBUG and kinds & {"boot", "soak"}:
+            make(["DEBUG=1", "all"], log)
 
 
 def load_times():

@@ -42,7 +42,8 @@ def main():
     if base is None:
         print("debug: stopped before the image was loaded; `hbreak NAME` and `continue` work for what runs in the upper half")
         return
-    gdb.execute("add-symbol-file build/avatar.elf -o 0x%x" % ((base - IMAGE_BASE) & 0xffffffffffffffff), to_string=True)
+    elf = gdb.current_progspace().filename
+    gdb.execute("add-symbol-file %s -o 0x%x" % (elf, (base - IMAGE_BASE) & 0xffffffffffffffff), to_string=True)
     print("debug: the image is at 0x%x; early symbols are loaded there. Try `hbreak kernel_entry` and `continue`." % base)
 
 
