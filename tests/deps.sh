@@ -8,7 +8,8 @@ python3 python3-pytest python3-pexpect
 xorriso mtools grub-common grub-pc-bin grub-efi-amd64-bin
 qemu-system-x86 bochs bochsbios vgabios ovmf
 acpica-tools busybox-static
-clang llvm libclang-rt-14-dev clang-format cppcheck libcmocka-dev gdb"
+clang llvm libclang-rt-14-dev clang-format cppcheck libcmocka-dev gdb
+gnuplot-nox"
 tries=5
 
 missing=

@@ -218,7 +218,8 @@ int main(int argc, char **argv)
 	self_path = access("/proc/self/exe", X_OK) == 0 ? "/proc/self/exe" : argv[0];
 	if (argc == 2 && strcmp(argv[1], "nothing") == 0)
 		return 0;
-	if (argc == 2)
+	/* As /init it is given the words of the kernel's command line that the kernel does not know. */
+	if (argc == 2 && getpid() != 1)
 		times = (unsigned)atoi(argv[1]);
 	if (times < 1) {
 		fprintf(stderr, "usage: work [N]\n");

@@ -27,6 +27,7 @@ POINTS = [
     ("pm_timer_read", "pm_read", 1300),
     ("ioapic_read", "exit_ept_violation", 8000),
     ("x2apic_icr", "vlapic_send_icr", 2500),
+    ("x2apic_self_ipi_hlt", "exit_hlt", 3500),
 ]
 WARM_UP = 6
 GUEST_TOP = 0x40000000
@@ -93,8 +94,11 @@ def measure():
     for (name, function, _), part in zip(POINTS, parts):
         start = by_name.get(function)
         turn = account(part, start, table)
-        if turn is not None:
-            found[name] = turn
+        if turn is None:
+            sys.exit("error: %s: no second call of %s in the trace: mend POINTS in where.py" % (name, function))
+        found[name] = turn
+    if len(found) != len(POINTS):
+        sys.exit("error: only %d of %d traces are there" % (len(found), len(POINTS)))
     return found
 
 

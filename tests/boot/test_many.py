@@ -46,6 +46,37 @@ def test_200_smp(boot, cpus):
     test_200(boot, cpus, 20)
 
 
+def bench(m, *names):
+    """The command `bench`: name -> ticks, and name -> why there is no figure."""
+    m.command("json on")
+    text = m.command("bench " + " ".join(names), 120)
+    m.command("json off")
+    reply = json.loads(text[text.index("{"):text.rindex("}") + 1])
+    assert reply["ok"] and reply["tsc_hz"] > 0
+    return ({o["name"]: o["ticks"] for o in reply["operations"] if "ticks" in o},
+            {o["name"]: o["skipped"] for o in reply["operations"] if "skipped" in o})
+
+
+def test_growth(boot):
+    """`bench`: what an exit, a wake-up and a timer cost, alone and beside 63 other VMs, of which some sleep. The bench guest is
+    gone afterwards."""
+    names = ("loop", "cpuid", "x2apic_icr_hlt", "deadline_immediate")
+    m = boot(None, modules=("bench.elf", "sleep.elf"), mem=512)
+    m.prompt(60)
+    figures, skipped = bench(m, *names, "nonsense")
+    assert set(figures) == set(names) and list(skipped) == ["nonsense"]
+    assert figures["loop"] == 4 and figures["cpuid"] > 100
+    for i in range(63):
+        m.command("create v%d kernel=sleep.elf memory=2M %s" % (i, ("", "cmdline=dead autostart=yes", "autostart=yes")[i % 3]))
+    assert m.command('wait v62 "sleep: asleep" 20', 60).endswith("found\n")
+    reply = m.command("bench " + " ".join(names), 120)
+    found = {name: int(ticks) for name, ticks in re.findall(r"^(\w+) +(\d+) +\d+$", reply, re.M)}
+    assert set(found) == set(names)
+    for name in names:
+        assert found[name] <= figures[name] * 1.05, (name, figures, found)
+    assert " bench " not in m.command("list")
+
+
 LINUXES = 24
 LINUX_MEMORY = "80M"
 
