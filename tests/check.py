@@ -164,8 +164,8 @@ def duration(seconds):
 
 
 class Runner:
-    def __init__(self, tests):
-        self.tests, self.times = tests, load_times()
+    def __init__(self, tests, workers=WORKERS):
+        self.tests, self.times, self.workers = tests, load_times(), workers
         rank = {kind: i for i, kind in enumerate(ORDER)}
         # Long ones first inside a kind, so that no worker is left alone with one at the end.
         self.queue = sorted(tests, key=lambda t: (rank[t.kind], -self.expected(t), t.name))
@@ -181,7 +181,7 @@ class Runner:
         now = time.monotonic()
         work = sum(self.expected(t) for t in self.queue)
         under_way = [max(0.0, self.expected(t) - (now - begin)) for t, begin in self.running.items()]
-        return max((work + sum(under_way)) / WORKERS, max(under_way, default=0.0))
+        return max((work + sum(under_way)) / self.workers, max(under_way, default=0.0))
 
     def report(self, test):
         left = "" if not self.left else "   %d left, about %s" % (self.left, duration(self.remaining()))
@@ -206,7 +206,7 @@ class Runner:
                 self.report(test)
 
     def run(self):
-        workers = [threading.Thread(target=self.worker) for _ in range(WORKERS)]
+        workers = [threading.Thread(target=self.worker) for _ in range(self.workers)]
         for w in workers:
             w.start()
         try:

@@ -2,7 +2,8 @@
 """make soak: what takes too long for make check. Boot tests marked `soak`, two at a time; each gives its verdict and the figures
 that it has seen. All of it is kept in build/soak.json, also over several runs with some of the tests each.
 
-usage: soak.py [--list|--table] [WORD...]     only tests whose name contains one of the words (make soak T="linux storm")
+usage: soak.py [--list|--table|--one] [WORD...]     only tests whose name contains one of the words (make soak T="linux storm");
+                                                    --one: one at a time
 """
 import json
 import os
@@ -60,7 +61,7 @@ def main():
         print("\n".join(t.name for t in tests) or "no test's name contains %s" % " or ".join(words))
         return not tests
     check.build(tests)
-    Soak(tests).run()
+    Soak(tests, 1 if "--one" in sys.argv else check.WORKERS).run()
     failed = [t.name for t in tests if t.verdict != "ok"]
     print("\n".join("failed: " + name for name in failed))
     print("%d passed, %d failed; figures: build/soak.json" % (len(tests) - len(failed), len(failed)))
