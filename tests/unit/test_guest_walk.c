@@ -1,10 +1,12 @@
 /* Walks through page tables built by hand in guest RAM, in every paging mode: addresses, rights, error codes, flags. The
  * table of rights follows SDM 3 "Determination of Access Rights" (4.6.1). */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/time.h>
 #include <cmocka.h>
 
 #include "kernel/lib/errors.h"
@@ -309,6 +311,62 @@ static void test_accessed_dirty(void **state)
 	assert_int_equal(get64(0x4018), 0x123000 | P);
 }
 
+/* One entry that serves all levels, a table that points to itself: its flags are set four times over. */
+static void test_recursive(void **state)
+{
+	(void)state;
+	cpu.cr4 = CR4_PAE;
+	cpu.efer = LMA | NXE;
+	put64(0x1000 + 8 * 1, 0x1000 | P | RW | US);
+	assert_int_equal(guest_walk(&mem, &cpu, 1ull << 39 | 1ull << 30 | 1ull << 21 | 1ull << 12,
+				    GUEST_ACCESS_SET_AD | GUEST_ACCESS_WRITE, &walk),
+			 0);
+	assert_int_equal(walk.gpa, 0x1000);
+	assert_int_equal(walk.step_count, 4);
+	assert_int_equal(get64(0x1008), 0x1000 | P | RW | US | A | D);
+}
+
+enum { SWAPPED = 0xabc000, SWAPS = 4000 };
+
+static uint64_t *swap_entry;
+static volatile unsigned swaps, bad_swaps;
+
+/* The guest's other CPU, played by a timer that comes in the midst of walks: it gives to swap what an entry leads to and takes
+ * it back, as kernels do it with pages. Nobody may write to the entry while it is none. */
+static void swap_table(int signal)
+{
+	const uint64_t table = 0x2000 | P | RW;
+
+	(void)signal;
+	if (swaps++ % 2 == 0)
+		__atomic_store_n(swap_entry, SWAPPED, __ATOMIC_SEQ_CST);
+	else if (__atomic_exchange_n(swap_entry, table, __ATOMIC_SEQ_CST) != SWAPPED)
+		bad_swaps++;
+}
+
+static void test_changed_meanwhile(void **state)
+{
+	const struct itimerval often = {{0, 50}, {0, 50}}, never = {{0, 0}, {0, 0}};
+
+	(void)state;
+	build_4level(P | RW, P | RW, P | RW, P | RW);
+	expect_gpa(GVA4, 0x123000, 4096);
+	assert_int_equal(walk.steps[0].value, 0x2000 | P | RW);
+	swap_entry = guest_mem_ptr(&mem, walk.steps[0].entry_gpa, 8);
+	signal(SIGALRM, swap_table);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	while (swaps < SWAPS && bad_swaps == 0) {
+		int err = guest_walk(&mem, &cpu, GVA4, GUEST_ACCESS_SET_AD | GUEST_ACCESS_WRITE, &walk);
+
+		assert_true(err == 0 || err == ERR_FAULT || err == ERR_AGAIN);
+		if (err == 0)
+			assert_int_equal(walk.gpa, 0x123000);
+	}
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	signal(SIGALRM, SIG_IGN);
+	assert_int_equal(bad_swaps, 0);
+}
+
 static void test_read(void **state)
 {
 	uint8_t buf[32];
@@ -339,6 +397,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_5level, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rights, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_accessed_dirty, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_recursive, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_changed_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read, setup, teardown),
 	};
 

@@ -65,7 +65,8 @@ int guest_translate(struct vcpu *v, uint64_t gva, unsigned access, uint64_t *gpa
 		vcpu_queue_exception(v, VECTOR_PAGE_FAULT, true, walk.pf_error);
 	}
 	*gpa = walk.gpa;
-	return err;
+	/* Another CPU rewrites the tables all the time: the instruction is tried again, with interrupts in between. */
+	return err == ERR_AGAIN ? ERR_FAULT : err;
 }
 
 static size_t in_page(uint64_t gva, size_t len)

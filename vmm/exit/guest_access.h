@@ -17,8 +17,9 @@ enum insn_mode guest_code_mode(struct vcpu *v);
 uint64_t guest_linear_rip(struct vcpu *v, uint64_t rip);
 
 /* Translate as a data access of the guest's would be, accessed and dirty flags set. access: enum guest_access.
- * Returns 0; ERR_FAULT: the page fault (or #GP for an address that is not canonical) is queued for the guest; ERR_RANGE:
- * page tables outside its RAM. */
+ * Returns 0; ERR_FAULT: the page fault (or #GP for an address that is not canonical) is queued for the guest, or nothing is
+ * since its other CPUs rewrite the tables all the time, and the instruction is to be tried again; ERR_RANGE: page tables
+ * outside its RAM. */
 MUST_CHECK int guest_translate(struct vcpu *v, uint64_t gva, unsigned access, uint64_t *gpa);
 
 /* Copy between a buffer and RAM at a linear address, page by page.

@@ -28,6 +28,9 @@
 #define ADDR_MASK_32 0xfffff000ull
 #define CR3_PAE_MASK 0xffffffe0ull
 
+/* Of one translation. Each but the last was in vain because another CPU changed an entry. */
+#define WALKS_MAX 16u
+
 struct level {
 	const char *name;
 	unsigned shift; /* of the index in the linear address */
@@ -183,18 +186,48 @@ struct walker {
 	struct guest_walk *walk;
 };
 
-/* Flags are set with a locked operation, as other CPUs of the guest change entries at the same time. */
-static void set_flags(const struct walker *w)
+/* An entry as a processor reads it: whole, whatever other CPUs of the guest write meanwhile. It lies in one block, as it is
+ * aligned to its size. */
+static int read_entry(const struct walker *w, uint64_t gpa, uint64_t *entry)
+{
+	const void *at = guest_mem_ptr(w->mem, gpa, w->shape->entry_bytes);
+
+	if (!at)
+		return ERR_RANGE;
+	*entry = w->shape->entry_bytes == 4 ? __atomic_load_n((const uint32_t *)at, __ATOMIC_RELAXED)
+					    : __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED);
+	return 0;
+}
+
+/* Set flags in an entry that still says what the walk has read of it. They stand in its lowest byte; but it is the whole of
+ * it that must not have changed, or the flags would mark what means something else by now: the place of a page in swap. */
+static bool set_entry_flags(const struct walker *w, const struct guest_walk_step *step, uint64_t flags)
+{
+	void *at = guest_mem_ptr(w->mem, step->entry_gpa, w->shape->entry_bytes);
+	uint64_t value = step->value;
+	uint32_t low = (uint32_t)value;
+
+	if (w->shape->entry_bytes == 4)
+		return __atomic_compare_exchange_n((uint32_t *)at, &low, low | (uint32_t)flags, false, __ATOMIC_SEQ_CST,
+						   __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n((uint64_t *)at, &value, value | flags, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
+}
+
+/* Returns 0; ERR_AGAIN: another CPU of the guest has changed an entry since it was read, or it is the same one twice. */
+static int set_flags(const struct walker *w)
 {
 	for (unsigned i = 0; i < w->walk->step_count; i++) {
 		const struct guest_walk_step *step = &w->walk->steps[i];
 		bool dirty = i + 1 == w->walk->step_count && (w->access & GUEST_ACCESS_WRITE);
-		uint8_t flags = (uint8_t)(ENTRY_A | (dirty ? ENTRY_D : 0));
-		uint8_t *entry = guest_mem_ptr(w->mem, step->entry_gpa, 1);
+		uint64_t flags = ENTRY_A | (dirty ? ENTRY_D : 0);
 
-		if (w->shape->levels[i].has_rights && entry && (step->value & flags) != flags)
-			__atomic_fetch_or(entry, flags, __ATOMIC_SEQ_CST);
+		if (!w->shape->levels[i].has_rights || (step->value & flags) == flags)
+			continue;
+		if (!set_entry_flags(w, step, flags))
+			return ERR_AGAIN;
 	}
+	return 0;
 }
 
 static void take_rights(const struct walker *w, const struct level *level, uint64_t entry)
@@ -220,7 +253,7 @@ static int take_step(const struct walker *w, const struct level *level, uint64_t
 {
 	uint64_t entry = 0;
 
-	if (guest_mem_read(w->mem, entry_gpa, &entry, w->shape->entry_bytes))
+	if (read_entry(w, entry_gpa, &entry))
 		return ERR_RANGE;
 	w->walk->steps[w->walk->step_count++] = (struct guest_walk_step){level->name, entry_gpa, entry};
 	if (!(entry & ENTRY_P))
@@ -238,6 +271,8 @@ static int walk_levels(const struct walker *w, uint64_t gva)
 	uint64_t table = table_root(walk->paging, w->cpu->cr3);
 	bool leaf = false;
 
+	walk->step_count = 0;
+	walk->no_execute = false;
 	walk->writable = true;
 	walk->user = true;
 	for (const struct level *level = w->shape->levels; !leaf; level++) {
@@ -255,15 +290,14 @@ static int walk_levels(const struct walker *w, uint64_t gva)
 	}
 	if (!(w->access & GUEST_ACCESS_ANY) && !access_allowed(w->cpu, walk, w->access))
 		return fault(w, PF_ERROR_PRESENT);
-	if (w->access & GUEST_ACCESS_SET_AD)
-		set_flags(w);
-	return 0;
+	return w->access & GUEST_ACCESS_SET_AD ? set_flags(w) : 0;
 }
 
 /* Translates one address.
  * access: enum guest_access.  walk: filled as far as the walk went, also after errors.
  * Returns 0; ERR_FAULT: a page fault with walk->pf_error; ERR_INVAL: gva is not canonical, or has more than 32 bits outside
- * long mode (no page fault); ERR_RANGE: a table lies outside the guest's RAM (the last step is the one before it). */
+ * long mode (no page fault); ERR_RANGE: a table lies outside the guest's RAM (the last step is the one before it);
+ * ERR_AGAIN, with GUEST_ACCESS_SET_AD: other CPUs change the tables so often that the walk comes to no end. */
 int guest_walk(const struct guest_mem *mem, const struct guest_walk_cpu *cpu, uint64_t gva, unsigned access,
 	       struct guest_walk *walk)
 {
@@ -272,8 +306,13 @@ int guest_walk(const struct guest_mem *mem, const struct guest_walk_cpu *cpu, ui
 	const struct walker w = {mem, cpu, &shapes[walk->paging], access, walk};
 	if (!address_valid(w.shape, gva))
 		return ERR_INVAL;
-	if (walk->paging != GUEST_PAGING_NONE)
-		return walk_levels(&w, gva);
+	if (walk->paging != GUEST_PAGING_NONE) {
+		int err = ERR_AGAIN;
+
+		for (unsigned i = 0; i < WALKS_MAX && err == ERR_AGAIN; i++)
+			err = walk_levels(&w, gva);
+		return err;
+	}
 	walk->gpa = gva;
 	walk->page_size = PAGE_SIZE;
 	walk->writable = true;
