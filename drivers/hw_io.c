@@ -1,6 +1,7 @@
 /* The machine's own ports, registers, MSRs and clock behind struct hw_io. The only file of drivers/ with privileged
  * instructions; it decides nothing. */
 #include "drivers/hw_io.h"
+#include "arch/x86/barrier.h"
 #include "arch/x86/insn.h"
 
 static uint8_t real_in8(void *ctx, uint16_t port)
@@ -75,6 +76,14 @@ static uint64_t real_rdtsc(void *ctx)
 	return rdtsc_ordered();
 }
 
+/* SDM 3 "x2APIC Register Address Space" gives this pair for writes of the APIC's MSRs, which do not serialise. */
+static void real_fence(void *ctx)
+{
+	(void)ctx;
+	mb();
+	rmb();
+}
+
 static void real_relax(void *ctx)
 {
 	(void)ctx;
@@ -94,5 +103,6 @@ const struct hw_io hw_real = {
 	.rdmsr = real_rdmsr,
 	.wrmsr = real_wrmsr,
 	.rdtsc = real_rdtsc,
+	.fence = real_fence,
 	.relax = real_relax,
 };

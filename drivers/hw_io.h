@@ -20,6 +20,8 @@ struct hw_io {
 	uint64_t (*rdmsr)(void *ctx, uint32_t msr);
 	void (*wrmsr)(void *ctx, uint32_t msr, uint64_t value);
 	uint64_t (*rdtsc)(void *ctx);
+	/* What was written before is seen by other CPUs before anything happens that comes after, be it a WRMSR. */
+	void (*fence)(void *ctx);
 	/* In a waiting loop. */
 	void (*relax)(void *ctx);
 	void *ctx;
@@ -85,6 +87,11 @@ static inline void hw_wrmsr(const struct hw_io *hw, uint32_t msr, uint64_t value
 static inline uint64_t hw_rdtsc(const struct hw_io *hw)
 {
 	return hw->rdtsc(hw->ctx);
+}
+
+static inline void hw_fence(const struct hw_io *hw)
+{
+	hw->fence(hw->ctx);
 }
 
 static inline void hw_relax(const struct hw_io *hw)

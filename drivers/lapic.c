@@ -98,10 +98,12 @@ static void wait_sent(const struct lapic *l)
 	}
 }
 
-/* The xAPIC takes a command in two halves and may still be busy with the last one. */
+/* The xAPIC takes a command in two halves and may still be busy with the last one. A write of an x2APIC's MSR may overtake
+ * writes to memory before it: whoever is called by it must find what it is called for. */
 static void command(const struct lapic *l, uint32_t apic_id, uint32_t low)
 {
 	if (l->x2apic) {
+		hw_fence(l->hw);
 		hw_wrmsr(l->hw, X2APIC_MSR(LAPIC_ICR_LOW), (uint64_t)apic_id << X2APIC_ICR_DEST_SHIFT | low);
 		return;
 	}

@@ -15,6 +15,7 @@ struct apic {
 	uint32_t reg[0x400 / 16];
 	uint64_t icr; /* the last command */
 	unsigned commands;
+	bool fenced;         /* nothing was done since the last fence */
 	unsigned busy_reads; /* how often the delivery status still shows "pending" */
 	uint64_t deadline;
 	unsigned deadline_writes;
@@ -142,6 +143,8 @@ static void wrmsr(void *ctx, uint32_t msr, uint64_t value)
 	assert_true(a.base_msr & APIC_BASE_EXTD);
 	assert_true(reg != LAPIC_ICR_HIGH && reg != LAPIC_DFR && reg != LAPIC_LDR && reg != LAPIC_ID);
 	if (reg == LAPIC_ICR_LOW) {
+		assert_true(a.fenced);
+		a.fenced = false;
 		a.icr = value;
 		a.commands++;
 		return;
@@ -157,13 +160,24 @@ static uint64_t rdtsc(void *ctx)
 	return a.tsc += a.tsc_step;
 }
 
+static void fence(void *ctx)
+{
+	(void)ctx;
+	a.fenced = true;
+}
+
 static void relax(void *ctx)
 {
 	(void)ctx;
 }
 
-static const struct hw_io hw = {
-	.read32 = read32, .write32 = write32, .rdmsr = rdmsr, .wrmsr = wrmsr, .rdtsc = rdtsc, .relax = relax};
+static const struct hw_io hw = {.read32 = read32,
+				.write32 = write32,
+				.rdmsr = rdmsr,
+				.wrmsr = wrmsr,
+				.rdtsc = rdtsc,
+				.fence = fence,
+				.relax = relax};
 
 static struct lapic_config config_of(bool x2apic, bool tsc_deadline)
 {
