@@ -118,6 +118,28 @@ static size_t terminal_room(void *ctx)
 	return ring_room(&((struct uart *)ctx)->tx);
 }
 
+/* Where there is no serial port: nothing is typed, and what is said has gone at once, so that run="..." goes on. */
+static size_t no_terminal_read(void *ctx, void *buf, size_t len)
+{
+	(void)ctx;
+	(void)buf;
+	(void)len;
+	return 0;
+}
+
+static void no_terminal_put(void *ctx, const void *data, size_t len)
+{
+	(void)ctx;
+	(void)data;
+	(void)len;
+}
+
+static size_t no_terminal_room(void *ctx)
+{
+	(void)ctx;
+	return SIZE_MAX;
+}
+
 static void serial_write(void *ctx, const char *text, size_t len)
 {
 	monitor_log(ctx, text, len);
@@ -140,7 +162,8 @@ void boot_console(struct machine *m)
 		log_error("boot line: console=%s is none of com1, com2", which);
 	m->terminal = (struct terminal){terminal_read, terminal_put, terminal_room, &m->uart};
 	if (uart_init(&m->uart, &hw_real, &config) != 0) {
-		log_error("no serial port at 0x%x: there is no monitor", config.base);
+		m->terminal = (struct terminal){no_terminal_read, no_terminal_put, no_terminal_room, NULL};
+		log_error("no serial port at 0x%x: nobody can type at the monitor", config.base);
 		return;
 	}
 	serial_sink =
@@ -220,6 +243,7 @@ void boot_interrupts(struct machine *m)
 		.error_vector = VECTOR_LAPIC_ERROR,
 		.spurious_vector = VECTOR_LAPIC_SPURIOUS,
 	};
+	int err;
 
 	the_machine = m;
 	config.base = map_registers(NULL, config.hpa, LAPIC_SIZE);
@@ -230,8 +254,11 @@ void boot_interrupts(struct machine *m)
 	lapic_cpu_enable(&m->lapic);
 	trap_set_handler(VECTOR_LAPIC_TIMER, timer_interrupt);
 	trap_set_handler(VECTOR_LAPIC_ERROR, error_interrupt);
-	if (m->has_madt && irq_add_ioapics(&m->irqs, &m->madt, map_registers, m) != 0)
-		log_warn("no I/O APIC: the 8259 pair serves");
+	err = m->has_madt ? irq_add_ioapics(&m->irqs, &m->madt, map_registers, m) : 0;
+	if (err != 0)
+		log_warn(m->irqs.ioapic_count == 0 ? "no I/O APIC (%s): the 8259 pair serves"
+						   : "an I/O APIC is left out: %s",
+			 err_str(err));
 }
 
 static uint64_t hpet_base(struct machine *m)

@@ -48,3 +48,12 @@ def test_other_timers(boot, words):
     m = boot(conf=None, mem=128, bootline=words)
     m.prompt(30)
     assert "AvatarVt-x" in m.command("info")
+
+
+def test_no_serial_port(boot):
+    """Nobody can type there, but run= is carried out to its end, and the log is on the screen and on port 0xe9."""
+    log = "debugcon.txt"
+    m = boot(conf=None, emulator="qemu", mem=128, coms=0, bootline='run="echo begin; info; echo end; poweroff"',
+             args=["-serial", "none", "-debugcon", "file:" + log])
+    assert m.wait(60) == 0, "the machine is not switched off"
+    assert "no serial port at 0x3f8" in m.tail(log, 20000)
