@@ -102,6 +102,7 @@ static void registers_to_time(struct vrtc *r, uint64_t now)
 	calendar_from_seconds(seconds, &c);
 	r->weekday_shift = (uint8_t)((weekday + 7u - c.weekday) % 7u);
 	r->seconds = seconds - second_number(r, now);
+	r->moved = seconds - (r->given + (int64_t)((now - r->given_at) / r->clock->hz));
 }
 
 /* ---- Alarm ---- */
@@ -359,13 +360,26 @@ static const struct bus_ops vrtc_ops = {.read = vrtc_bus_read, .write = vrtc_bus
  * clock: outlives this.  epoch_seconds: the wall-clock time now, since 1970 (UTC). */
 void vrtc_init(struct vrtc *r, struct vclock *clock, const struct irq_line *irq, int64_t epoch_seconds)
 {
-	uint64_t now = vclock_now(clock);
-
-	*r = (struct vrtc){.clock = clock, .irq = *irq, .phase = (int64_t)now, .seconds = epoch_seconds, .seen = now};
+	*r = (struct vrtc){.clock = clock, .irq = *irq};
 	r->alarm = (struct valarm){.fire = event_fired, .ctx = r};
 	r->ram[RTC_REG_A] = RTC_A_DV_NORMAL | 6; /* 1024 Hz, as the PC's firmware selects */
 	r->ram[RTC_REG_B] = RTC_B_24H;
 	r->ram[RTC_REG_D] = RTC_D_VRT;
+	vrtc_restart(r, epoch_seconds);
+}
+
+/* The clock has begun anew, and may show less than before: time goes on from the wall clock's, moved as the guest has moved
+ * it; time that it holds it goes on holding. epoch_seconds: the wall-clock time now, since 1970 (UTC). */
+void vrtc_restart(struct vrtc *r, int64_t epoch_seconds)
+{
+	uint64_t now = vclock_now(r->clock);
+
+	r->given = epoch_seconds;
+	r->given_at = now;
+	r->phase = (int64_t)now;
+	r->seconds = epoch_seconds + r->moved;
+	r->seen = now;
+	update_irq(r, now);
 }
 
 /* The reset pin: interrupts off, flags clear. Time, alarm, RAM and the divider go on, as in a machine that reboots. */

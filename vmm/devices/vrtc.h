@@ -1,5 +1,6 @@
 /* The emulated real-time clock: an MC146818A with 128 bytes of CMOS RAM behind ports 0x70 and 0x71, as on the PC. Its time
- * runs with the VM's clock from a wall-clock time given at the start; a guest that sets it moves its own time only.
+ * runs with the VM's clock from a wall-clock time given at each start; a guest that sets it moves its own time only, for
+ * good.
  *
  * The update cycle ends with the second: for the last 2228 us of each second UIP is set and the old time stays readable,
  * then the new time, the flags and the interrupt come at once. */
@@ -20,6 +21,9 @@ struct vrtc {
 	 * the clock's zero, so it is signed. */
 	int64_t phase;
 	int64_t seconds;       /* since 1970, as the registers show it */
+	int64_t given;         /* the wall clock's, since 1970 */
+	uint64_t given_at;     /* tick */
+	int64_t moved;         /* seconds by which the guest has set its time ahead of the wall clock's */
 	uint8_t weekday_shift; /* the guest's day of the week minus the calendar's, modulo 7 */
 	uint64_t seen;         /* flags are worked out up to this tick */
 	struct vclock *clock;
@@ -29,6 +33,7 @@ struct vrtc {
 };
 
 void vrtc_init(struct vrtc *r, struct vclock *clock, const struct irq_line *irq, int64_t epoch_seconds);
+void vrtc_restart(struct vrtc *r, int64_t epoch_seconds);
 void vrtc_reset(struct vrtc *r);
 MUST_CHECK int vrtc_register(struct vrtc *r, struct bus *ports);
 

@@ -235,7 +235,8 @@ void platform_destroy(struct vmm_host *host, struct vm *vm)
 	vm->platform = NULL;
 }
 
-/* Power-on, then what firmware would have done: the 8259's interrupts let through to the first CPU, ACPI enabled. */
+/* Power-on, then what firmware would have done: the 8259's interrupts let through to the first CPU, ACPI enabled. The VM's
+ * clock has been set back to 0. */
 void platform_reset(struct vm *vm)
 {
 	struct vm_platform *b = vm->platform;
@@ -247,6 +248,7 @@ void platform_reset(struct vm *vm)
 		vlapic_reset(&b->cpus[i].lapic, false);
 	vuart_reset(&b->uart);
 	vpit_reset(&b->pit);
+	vrtc_restart(&b->rtc, (int64_t)vm->host->wall_seconds());
 	vrtc_reset(&b->rtc);
 	vi8042_reset(&b->i8042);
 	vacpi_pm_reset(&b->pm);
