@@ -198,12 +198,23 @@ static void test_full_line(void **state)
 
 	(void)state;
 	begin(&e);
-	for (int i = 0; i < 1000; i++)
+	for (unsigned i = 0; i < LINE_MAX - 1; i++)
+		type(&e, "x");
+	assert_int_equal(type(&e, "\r"), LINE_READY);
+	line_edit_begin(&e);
+	for (unsigned i = 0; i < LINE_MAX; i++)
 		type(&e, "x");
 	assert_int_equal(e.len, LINE_MAX - 1);
 	type(&e, "\x01y");
 	assert_int_equal(e.len, LINE_MAX - 1);
-	assert_int_equal(type(&e, "\r"), LINE_READY);
+	assert_int_equal(type(&e, "\r"), LINE_TOO_LONG);
+	/* Who goes on editing has seen what is there. */
+	line_edit_begin(&e);
+	for (unsigned i = 0; i < LINE_MAX; i++)
+		type(&e, "x");
+	assert_int_equal(type(&e, "\x7f\r"), LINE_READY);
+	line_edit_begin(&e);
+	assert_int_equal(type(&e, "y\r"), LINE_READY);
 }
 
 static void test_echo_is_one_byte(void **state)

@@ -778,12 +778,13 @@ static void test_script_runs_before_the_prompt(void **state)
 static void test_script_waits(void **state)
 {
 	struct vm *vm = fx_vm("a", "1");
-	uint64_t again;
+	uint64_t before, again;
 
 	(void)state;
 	begin("wait a \"login: \" 60; echo done");
+	before = rdtsc();
 	again = monitor_step(&mon);
-	assert_true(again != UINT64_MAX && again > rdtsc());
+	assert_true(again != UINT64_MAX && again > before);
 	assert_string_equal(screen, PROMPT "wait a \"login: \" 60\r\n");
 	guest_prints(vm, "log");
 	type("echo ty"); /* what is typed meanwhile is kept for the prompt */
@@ -915,16 +916,24 @@ static void test_bench_that_fails(void **state)
 
 static void test_a_command_that_is_too_long(void **state)
 {
-	char script[1200];
+	char script[LINE_MAX + 100];
 
 	(void)state;
 	memset(script, 'x', sizeof(script));
 	memcpy(script, "echo ", 5);
-	strcpy(script + 600, "; echo short");
+	strcpy(script + LINE_MAX, "; echo short");
 	begin(script);
 	(void)monitor_step(&mon);
-	assert_non_null(strstr(screen, "error: the command is longer than 511 characters\r\n"));
+	assert_non_null(strstr(screen, "error: the command is longer than 1279 characters\r\n"));
 	assert_non_null(strstr(screen, "\r\nshort\r\n" PROMPT));
+	/* Pasted, it is not carried out with its end missing either. */
+	script[LINE_MAX] = '\0';
+	assert_string_equal(run(script), "error: the command is longer than 1279 characters\n");
+	script[LINE_MAX - 1] = '\0';
+	assert_int_equal(strlen(run(script)), LINE_MAX - 1 - strlen("echo ") + 1);
+	json("json on");
+	script[LINE_MAX - 1] = 'x';
+	assert_non_null(strstr(run(script), "\"ok\":false,\"error\":\"the command is longer than 1279 characters\"}"));
 }
 
 static void test_pasted_commands_leave_the_guests_a_turn(void **state)

@@ -75,6 +75,7 @@ static void line_set(struct line_editor *e, const char *text)
 	(void)str_copy(e->text, text, sizeof(e->text));
 	e->len = strlen(e->text);
 	e->cursor = e->len;
+	e->cut = false;
 }
 
 void line_edit_begin(struct line_editor *e)
@@ -89,6 +90,7 @@ static void line_insert(struct line_editor *e, char c)
 {
 	if (e->len + 1 >= sizeof(e->text)) {
 		put(e, "\a");
+		e->cut = true;
 		return;
 	}
 	memmove(e->text + e->cursor + 1, e->text + e->cursor, e->len - e->cursor + 1);
@@ -106,6 +108,7 @@ static void line_cut(struct line_editor *e, size_t from, size_t to)
 	memmove(e->text + from, e->text + to, e->len - to + 1);
 	e->len -= to - from;
 	e->cursor = from;
+	e->cut = false;
 	line_edit_show(e);
 }
 
@@ -257,7 +260,7 @@ static enum line_event line_done(struct line_editor *e, enum line_event event)
 	put(e, event == LINE_CANCELED ? "^C\r\n" : "\r\n");
 	if (event == LINE_READY)
 		history_add(e);
-	return event;
+	return event == LINE_READY && e->cut ? LINE_TOO_LONG : event;
 }
 
 static void line_control(struct line_editor *e, uint8_t byte)

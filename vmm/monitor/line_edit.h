@@ -5,13 +5,14 @@
 
 #include "vmm/monitor/terminal.h"
 
-#define LINE_MAX 512u
+#define LINE_MAX 1280u /* a `create` with the longest command line for a guest fits */
 #define LINE_HISTORY 16u
 
 enum line_event {
 	LINE_EDITING,
-	LINE_READY,   /* a line is in text; fetch it, then line_edit_begin() for the next */
-	LINE_CANCELED /* Ctrl-C: the line is to be forgotten */
+	LINE_READY,    /* a line is in text; fetch it, then line_edit_begin() for the next */
+	LINE_TOO_LONG, /* the same, but what had no room is missing: not to be carried out */
+	LINE_CANCELED  /* Ctrl-C: the line is to be forgotten */
 };
 
 /* Calls add(ctx2, word) for each word that could stand where the word being completed stands. `line` is the text before
@@ -33,6 +34,7 @@ struct line_editor {
 	uint8_t escape;         /* where in an escape sequence the input is */
 	uint8_t escape_number;
 	bool after_cr; /* a LF that follows a CR is part of it */
+	bool cut;      /* a character had no room, and the line has not been edited since */
 };
 
 void line_edit_init(struct line_editor *e, const struct terminal *term, const char *prompt, line_complete_fn *complete,

@@ -224,6 +224,14 @@ static void prompt_show(struct monitor *m)
 	line_edit_begin(&m->edit);
 }
 
+/* Nothing of it is carried out: what is missing may be the half that matters. */
+static void refuse_line(struct monitor *m, const char *line)
+{
+	reply_begin(&m->reply, m->term, line, m->json);
+	mon_error(m, "the command is longer than %u characters", LINE_MAX - 1);
+	command_over(m);
+}
+
 /* The next command of run="..."; false when there is none. Shown as if typed, so that a transcript reads as a session. */
 static bool script_step(struct monitor *m)
 {
@@ -235,13 +243,10 @@ static bool script_step(struct monitor *m)
 	monitor_raw(m, PROMPT);
 	monitor_raw(m, line);
 	monitor_raw(m, "\r\n");
-	if (len < sizeof(line)) {
+	if (len < sizeof(line))
 		run_line(m, line);
-		return true;
-	}
-	reply_begin(&m->reply, m->term, line, m->json);
-	mon_error(m, "the command is longer than %u characters", LINE_MAX - 1);
-	command_over(m);
+	else
+		refuse_line(m, line);
 	return true;
 }
 
@@ -265,6 +270,8 @@ static bool step_prompt(struct monitor *m)
 		m->at_prompt = false;
 		if (event == LINE_READY)
 			run_line(m, m->edit.text);
+		else if (event == LINE_TOO_LONG)
+			refuse_line(m, m->edit.text);
 		return true;
 	}
 	return false;
