@@ -553,6 +553,22 @@ static void test_a_vm_that_only_crashes_is_left_alone(void **state)
 
 /* --- the console's two directions --- */
 
+/* A kernel that has no serial driver yet is heard. */
+static void test_console_through_the_debug_port(void **state)
+{
+	struct vm *vm = fx_vm("a", "1");
+	uint64_t value;
+	char said[3] = "";
+
+	(void)state;
+	bus_read(&vm->ports, 0xe9, 1, &value);
+	assert_int_equal(value, 0xe9);
+	bus_write(&vm->ports, 0xe9, 1, 'o');
+	bus_write(&vm->ports, 0xe9, 1, 'k');
+	assert_int_equal(console_read(vm_console(vm), 0, said, sizeof(said)), 2);
+	assert_string_equal(said, "ok");
+}
+
 static void test_console_through_the_uart(void **state)
 {
 	struct vm *vm = fx_vm("a", "1");
@@ -598,6 +614,7 @@ int main(void)
 		T(test_no_debug_exit_unless_told),
 		T(test_crash_and_restart_policies),
 		T(test_a_vm_that_only_crashes_is_left_alone),
+		T(test_console_through_the_debug_port),
 		T(test_console_through_the_uart),
 	};
 

@@ -45,6 +45,7 @@ struct vm_platform {
 	struct vpci_pc pc;
 	struct vpost post;
 	struct vdebug_exit debug_exit;
+	struct vdebug_console debug_console;
 	struct fw_cfg fw_cfg;
 	struct vioapic ioapic;
 	/* The page by which the processor knows accesses to the APIC is in the second-level tables. The lock is the last one to

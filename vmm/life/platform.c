@@ -107,6 +107,7 @@ static void wire_parts(struct vmm_host *host, struct vm *vm)
 	vpci_init(&b->pci, &vreset_ops, &b->reset);
 	vpost_init(&b->post);
 	vdebug_exit_init(&b->debug_exit, ask_debug_exit, vm);
+	vdebug_console_init(&b->debug_console, &uart.tx); /* what is said there is seen on the console, too */
 	fw_cfg_init(&b->fw_cfg);
 }
 
@@ -143,6 +144,8 @@ static int register_parts(struct vm *vm)
 		err = vpci_register(&b->pci, &vm->ports);
 	if (err == 0)
 		err = vpost_register(&b->post, &vm->ports);
+	if (err == 0)
+		err = vdebug_console_register(&b->debug_console, &vm->ports);
 	if (err == 0 && vm->config.debug_exit)
 		err = vdebug_exit_register(&b->debug_exit, &vm->ports);
 	if (err == 0)
