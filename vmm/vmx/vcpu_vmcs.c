@@ -58,9 +58,10 @@ void vmcs_clear(struct vmx_cpu *cpu, struct vcpu_hw *hw)
 	if (vmclear(hw->vmcs_hpa) != VMX_OK)
 		vmx_insn_failed("VMCLEAR", 0);
 	hw->launched = false;
-	hw->cpu = VMX_NO_CPU;
 	if (cpu->current == hw)
 		cpu->current = NULL;
+	/* From here on another CPU may take it: see vcpu_hw_holder(). */
+	__atomic_store_n(&hw->cpu, VMX_NO_CPU, __ATOMIC_RELEASE);
 }
 
 struct vmcs_window vmcs_open(struct vcpu *v)
@@ -101,7 +102,7 @@ void vcpu_hw_load(struct vcpu *v)
 	vmcs_make_current(cpu, hw);
 	if (hw->cpu != here)
 		vmcs_write_host_cpu();
-	hw->cpu = here;
+	__atomic_store_n(&hw->cpu, here, __ATOMIC_RELAXED);
 	if (hw->last_cpu != here) {
 		/* Translations may be cached here from when v, or a former owner of its tags, ran here. */
 		vcpu_invalidate_later(hw, STALE_EPT | STALE_VPID);

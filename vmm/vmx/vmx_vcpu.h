@@ -70,7 +70,7 @@ struct vcpu_hw {
 	uint8_t tpr_threshold; /* as in the VMCS */
 	bool shadow_over;      /* an instruction was stepped over since the exit: shadows in the VMCS are out of date */
 	uint16_t vpid;
-	int cpu;      /* where the VMCS is active, or VMX_NO_CPU */
+	int cpu;      /* where the VMCS is active, or VMX_NO_CPU; atomic, as any CPU asks */
 	int last_cpu; /* where it ran last: elsewhere, cached translations may be stale */
 	uint64_t
 		slpt_generation; /* what the entry compares: at the last invalidation, or VMX_GENERATION_NONE; atomic */
