@@ -5,7 +5,8 @@ The files are found relative to the conf; each becomes a Multiboot2 module whose
 the conf itself being the first, as `avatar.conf`. By default the ISO boots by BIOS and by UEFI and shows a menu;
 --bios-only makes the small one that tests boot, which starts at once.
 
-The conf's text is not judged here, that is the hypervisor's business (vmm/core/conf.c): only file names are taken from it.
+The conf's text is not judged here, that is the hypervisor's business (vmm/core/conf.c, which boot/host/check_conf.c asks):
+only file names are taken from it.
 """
 import argparse
 import hashlib
@@ -41,8 +42,9 @@ def files_of(conf_text):
         match = re.match(r"\s*(\w+)\s*=\s*(.*)$", line)
         if not match or match.group(1) not in FILE_KEYS:
             continue
-        words = re.split(r"\s[#;]|\s", match.group(2).strip().strip('"'))
-        if words[0] and words[0] not in names:
+        quoted = re.match(r'"([^"]*)"\s*(\s[#;].*)?$', match.group(2))
+        words = (quoted.group(1) if quoted else re.split(r"(?:^|\s)[#;]", match.group(2))[0]).split()
+        if words and words[0] not in names:
             names.append(words[0])
     return names
 

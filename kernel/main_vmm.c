@@ -18,7 +18,6 @@
 #include "vmm/vmx/vmx_bits.h"
 
 #define CONF_NAME "avatar.conf"
-#define CONF_MAX_VMS 64u
 
 extern const char image_start[], image_end[];
 

@@ -13,7 +13,7 @@ kernel = one.elf             # a comment
 module = data/a.bin words behind it
 module = data/b.bin
 [vm two]
-kernel = "two.elf"
+kernel = "two.elf"   # quoted, with a comment behind it
 initrd = two.img
 """
 FILES = {"one.elf": b"1", "two.elf": b"22", "two.img": b"333", "data/a.bin": b"4444", "data/b.bin": b"55555"}
@@ -70,6 +70,11 @@ def checks(folder):
         if done.returncode == 0 or "there is no file %s/%s" % (folder, missing) not in done.stderr or os.path.exists(iso):
             yield "%s is missing, and that is not said: %s" % (missing, done.stdout + done.stderr)
         os.rename(folder + "/elsewhere", os.path.join(folder, missing))
+    with open(folder + "/bad.conf", "w") as f:
+        f.write(CONF.replace("initrd", "initrb"))
+    done = make_iso(folder + "/bad.conf", iso)
+    if done.returncode == 0 or "line 7, [vm two]: unknown key 'initrb'" not in done.stderr or os.path.exists(iso):
+        yield "a conf with a slip is not refused: " + done.stdout + done.stderr
     done = make_iso(folder + "/nothere.conf", iso)
     if done.returncode == 0 or "nothere.conf" not in done.stderr:
         yield "a conf that is missing is not named: " + done.stdout + done.stderr

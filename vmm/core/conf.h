@@ -13,6 +13,9 @@
 /* Enough for every message of this file. */
 #define CONF_WHY_BYTES 320u
 
+/* Of one conf. */
+#define CONF_MAX_VMS 64u
+
 /* A VM without name and kernel, all else as if the conf said nothing. */
 void conf_defaults(struct vm_config *c);
 
