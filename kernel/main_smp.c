@@ -273,13 +273,20 @@ static void take_away(struct machine *m, uint32_t index, uint32_t apic_id)
 	percpu_destroy(percpu_get(index), &m->host.pages);
 }
 
+/* With the xAPIC a command has 8 bits for the ID, of which the highest value means everybody: a larger ID would send INIT to
+ * another CPU, which may be this one. */
+static bool can_be_called(const struct machine *m, const struct cpu_record *r)
+{
+	return m->lapic.x2apic || r->apic_id < 0xff;
+}
+
 static void start_one(struct machine *m, struct cpu_record *r)
 {
 	const uint32_t startup = LAPIC_ICR_DM_STARTUP | (uint32_t)(start_page_hpa >> PAGE_SHIFT);
 	uint32_t index = m->cpus.running;
 	int err;
 
-	if (!m->lapic.x2apic && r->apic_id >= 0xff) {
+	if (!can_be_called(m, r)) {
 		leave_out(r, "its APIC ID needs x2APIC mode");
 		return;
 	}
@@ -317,8 +324,10 @@ static void start_listed(struct machine *m, unsigned limit)
 {
 	const struct cpu_table *t = &m->cpus;
 
-	for (unsigned i = 1; i < t->count; i++)
-		lapic_send(&m->lapic, t->records[i].apic_id, LAPIC_ICR_DM_INIT);
+	for (unsigned i = 1; i < t->count; i++) {
+		if (can_be_called(m, &t->records[i]))
+			lapic_send(&m->lapic, t->records[i].apic_id, LAPIC_ICR_DM_INIT);
+	}
 	wait_ms(m, INIT_MS);
 	for (unsigned i = 1; i < t->count; i++) {
 		struct cpu_record *r = &m->cpus.records[i];
