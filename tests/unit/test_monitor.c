@@ -477,6 +477,11 @@ static void test_info(void **state)
 	has("info a", "a: running, 2 CPUs, 2 MiB\n");
 	has("info a", "com1");
 	has("info a", "vcpu 1        waits for SIPI");
+	/* What is out of the ordinary in a configuration is shown, the rest is not. */
+	assert_null(strstr(run("info a"), "unmapped:"));
+	has("create odd kernel=flat.bin memory=2M load-address=1M unmapped=ones debug-exit=yes cpuid=-fsrm,-avx2",
+	    "created");
+	has("info odd", "hidden:       fsrm avx2\nunmapped:     ones\ndebug exit:   yes\nload address: 0x100000\n");
 	fails("info nonsense", "'nonsense' is neither a subject nor a VM");
 }
 
@@ -713,6 +718,14 @@ static void test_json(void **state)
 	json("info cpuid");
 	json("info msr");
 	json_has("info a", "\"state\":\"running\"");
+	json_has("info a",
+		 "\"modules\":[],\"memory_bytes\":2097152,\"cpus\":1,\"weight\":256,\"cap\":0,\"pin\":\"all\","
+		 "\"autostart\":false,\"restart\":\"no\",\"cpuid_hidden\":[],\"unmapped\":\"stop\","
+		 "\"debug_exit\":false,\"load_address\":1048576,");
+	json("create m kernel=flat.bin memory=2M module=\"a.bin \\\"b\\\" c\" cpuid=-fsrm,-avx2");
+	json_has("info m", "\"modules\":[{\"file\":\"a.bin\",\"args\":\"\\\"b\\\" c\"}]");
+	json_has("info m", "\"cpuid_hidden\":[\"fsrm\",\"avx2\"]");
+	json("destroy m");
 	json_has("info a", "{\"device\":\"com1\",\"base\":1016,\"length\":8,");
 	json("regs a");
 	json("xp a 0 100");

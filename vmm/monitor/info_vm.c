@@ -44,20 +44,46 @@ static void vcpus_json(struct reply *r, const struct vm *vm)
 	reply_close(r, ']');
 }
 
-static void vm_json(struct monitor *m, const struct vm *vm)
+/* What the configuration said, key by key. */
+static void config_json(struct reply *r, const struct vm_config *c)
 {
-	const struct vm_config *c = &vm->config;
-	struct reply *r = &m->reply;
+	char pins[FMT_CPU_LIST_BYTES];
 
-	reply_open(r, "vm", '{');
-	reply_string(r, "name", c->name);
-	reply_string(r, "state", vm_state_name(vm->state));
 	reply_string(r, "kernel", c->kernel);
 	reply_string(r, "initrd", c->initrd);
 	reply_string(r, "cmdline", c->cmdline);
+	reply_open(r, "modules", '[');
+	for (unsigned i = 0; i < c->module_count; i++) {
+		reply_open(r, NULL, '{');
+		reply_string(r, "file", c->modules[i].file);
+		reply_string(r, "args", c->modules[i].args);
+		reply_close(r, '}');
+	}
+	reply_close(r, ']');
 	reply_number(r, "memory_bytes", c->memory);
 	reply_number(r, "cpus", c->cpus);
+	reply_number(r, "weight", c->weight);
+	reply_number(r, "cap", c->cap);
+	reply_string(r, "pin", fmt_cpu_list(pins, c->pins));
+	reply_flag(r, "autostart", c->autostart);
 	reply_string(r, "restart", restart_words[c->restart]);
+	reply_open(r, "cpuid_hidden", '[');
+	for (unsigned i = 0; i < c->cpuid_hide_count; i++)
+		reply_string(r, NULL, c->cpuid_hide[i]);
+	reply_close(r, ']');
+	reply_string(r, "unmapped", c->stray_stops ? "stop" : "ones");
+	reply_flag(r, "debug_exit", c->debug_exit);
+	reply_number(r, "load_address", c->load_address);
+}
+
+static void vm_json(struct monitor *m, const struct vm *vm)
+{
+	struct reply *r = &m->reply;
+
+	reply_open(r, "vm", '{');
+	reply_string(r, "name", vm->config.name);
+	reply_string(r, "state", vm_state_name(vm->state));
+	config_json(r, &vm->config);
 	reply_number(r, "running_ns", running_ns(m, vm));
 	reply_number(r, "restarts", vm->restarts);
 	reply_number(r, "crashes", vm->crashes);
@@ -95,6 +121,16 @@ static void print_config(struct monitor *m, const struct vm_config *c)
 	if (c->cmdline[0] != '\0')
 		mon_printf(m, "command line: %s\n", c->cmdline);
 	mon_printf(m, "restart:      %s\n", restart_words[c->restart]);
+	if (c->cpuid_hide_count > 0)
+		mon_printf(m, "hidden:      ");
+	for (unsigned i = 0; i < c->cpuid_hide_count; i++)
+		mon_printf(m, " %s%s", c->cpuid_hide[i], i + 1 < c->cpuid_hide_count ? "" : "\n");
+	if (!c->stray_stops)
+		mon_printf(m, "unmapped:     ones\n");
+	if (c->debug_exit)
+		mon_printf(m, "debug exit:   yes\n");
+	if (c->load_address != 0)
+		mon_printf(m, "load address: 0x%llx\n", (unsigned long long)c->load_address);
 }
 
 void info_vm(struct monitor *m, struct vm *vm)
