@@ -1,7 +1,6 @@
 /* Routing of ISA interrupts. Follows the ACPI specification 6.4 "Interrupt Source Override Structure" and SDM 3 "Virtual Wire
  * Mode via Local APIC". It calls no handler: the caller sets one for the vector it is given. */
 #include "drivers/irq.h"
-#include "kernel/lib/format.h"
 
 /* Begin with the 8259 pair: remapped, masked, and every ISA interrupt wired as a PC without overrides wires it.
  * lapic: of the CPU that shall take interrupts; enabled.  vector_base: multiple of 8; 16 vectors are taken. */
@@ -137,19 +136,4 @@ void irq_end(struct irq_router *r, uint8_t vector)
 		lapic_eoi(r->lapic);
 	else
 		pic_eoi(&r->pic, vector - (unsigned)r->vector_base);
-}
-
-/* How an ISA interrupt is wired, for a message: "I/O APIC pin 2, edge, high". Returns buf. */
-const char *irq_describe(const struct irq_router *r, unsigned irq, char *buf, size_t size_bytes)
-{
-	const struct irq_isa *isa = &r->isa[irq % IRQ_ISA_COUNT];
-	uint64_t bits = entry_bits(isa->flags);
-
-	if (r->ioapic_count == 0)
-		(void)fmt_snprintf(buf, size_bytes, "8259 input %u", irq);
-	else
-		(void)fmt_snprintf(buf, size_bytes, "I/O APIC pin %u, %s, %s", isa->gsi,
-				   bits & IOAPIC_RTE_LEVEL ? "level" : "edge",
-				   bits & IOAPIC_RTE_ACTIVE_LOW ? "low" : "high");
-	return buf;
 }

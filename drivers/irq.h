@@ -33,4 +33,3 @@ int irq_route_isa(struct irq_router *r, unsigned irq, uint32_t apic_id, uint8_t 
 int irq_mask_isa(struct irq_router *r, unsigned irq) MUST_CHECK;
 bool irq_begin(struct irq_router *r, uint8_t vector);
 void irq_end(struct irq_router *r, uint8_t vector);
-const char *irq_describe(const struct irq_router *r, unsigned irq, char *buf, size_t size_bytes);

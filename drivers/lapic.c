@@ -126,12 +126,3 @@ void lapic_send_others(const struct lapic *l, uint32_t what)
 {
 	command(l, 0, what | LAPIC_ICR_ASSERT | LAPIC_ICR_TO_OTHERS);
 }
-
-/* An interrupt to this CPU, taken when interrupts are on. */
-void lapic_send_self(const struct lapic *l, uint8_t vector)
-{
-	if (l->x2apic)
-		lapic_write(l, LAPIC_SELF_IPI, vector);
-	else
-		command(l, 0, vector | LAPIC_ICR_ASSERT | LAPIC_ICR_TO_SELF);
-}

@@ -40,4 +40,3 @@ void lapic_timer_stop(const struct lapic *l);
 /* what: LAPIC_ICR_DM_* with a vector where it needs one. */
 void lapic_send(const struct lapic *l, uint32_t apic_id, uint32_t what);
 void lapic_send_others(const struct lapic *l, uint32_t what);
-void lapic_send_self(const struct lapic *l, uint8_t vector);

@@ -35,4 +35,3 @@ void pci_write32(const struct hw_io *hw, struct pci_address at, unsigned offset,
 
 void pci_enumerate(const struct hw_io *hw, bool (*visit)(void *ctx, const struct pci_function *f), void *ctx);
 int pci_find(const struct hw_io *hw, unsigned vendor, unsigned device, struct pci_function *out) MUST_CHECK;
-const char *pci_class_name(unsigned class_code, unsigned subclass);

@@ -51,7 +51,6 @@ struct uart {
 };
 
 enum uart_type uart_detect(const struct hw_io *hw, uint16_t base);
-const char *uart_type_name(enum uart_type type);
 int uart_init(struct uart *u, const struct hw_io *hw, const struct uart_config *config) MUST_CHECK;
 unsigned uart_isa_irq(const struct uart *u);
 

@@ -42,21 +42,3 @@ enum uart_type uart_detect(const struct hw_io *hw, uint16_t base)
 		return UART_TYPE_16450;
 	return fifo == UART_IIR_FIFO_ON ? UART_TYPE_16550A : UART_TYPE_16550;
 }
-
-/* The name of a type, for a message. */
-const char *uart_type_name(enum uart_type type)
-{
-	switch (type) {
-	case UART_TYPE_8250:
-		return "8250";
-	case UART_TYPE_16450:
-		return "16450";
-	case UART_TYPE_16550:
-		return "16550 (FIFO unusable)";
-	case UART_TYPE_16550A:
-		return "16550A";
-	case UART_TYPE_NONE:
-		break;
-	}
-	return "none";
-}

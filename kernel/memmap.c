@@ -157,26 +157,3 @@ int memmap_build(struct memmap *map, const struct mem_region *regions, size_t re
 		err = ERR_NOMEM;
 	return err;
 }
-
-/* A region's type in words.  Returns a constant string, never NULL.  Context: any. */
-const char *mem_type_str(uint32_t type)
-{
-	switch (type) {
-	case MEM_RAM:
-		return "RAM";
-	case MEM_RESERVED:
-		return "reserved";
-	case MEM_ACPI_TABLES:
-		return "ACPI tables";
-	case MEM_ACPI_NVS:
-		return "ACPI NVS";
-	case MEM_BAD:
-		return "bad";
-	case MEM_PERSISTENT:
-		return "persistent";
-	case MEM_EFI_RUNTIME:
-		return "EFI runtime";
-	default:
-		return "unknown, kept reserved";
-	}
-}

@@ -40,6 +40,3 @@ struct memmap {
 
 MUST_CHECK int memmap_build(struct memmap *map, const struct mem_region *regions, size_t region_count,
 			    const struct phys_range *reserved, size_t reserved_count, unsigned phys_bits);
-
-/* A type in words, for a table of the map. */
-const char *mem_type_str(uint32_t type);

@@ -366,13 +366,3 @@ int multiboot2_parse(const void *info, size_t size, struct boot_info *out)
 		err = fail(out, ERR_NOENT, "the boot loader gave no memory map", 0);
 	return err;
 }
-
-/* The first module with a name.
- * Returns NULL when there is none.  Context: any. */
-const struct boot_module *boot_module_find(const struct boot_info *boot, const char *name)
-{
-	for (size_t i = 0; i < boot->module_count; i++)
-		if (str_eq(boot->modules[i].name, name))
-			return &boot->modules[i];
-	return NULL;
-}

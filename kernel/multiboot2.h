@@ -65,6 +65,3 @@ struct boot_info {
 uint64_t multiboot2_info_bytes(const void *info);
 
 MUST_CHECK int multiboot2_parse(const void *info, size_t size, struct boot_info *out);
-
-/* The module with the name, or NULL. */
-const struct boot_module *boot_module_find(const struct boot_info *boot, const char *name);

@@ -126,11 +126,6 @@ static inline uint64_t read_cr8(void)
 	return v;
 }
 
-static inline void write_cr8(uint64_t v)
-{
-	__asm__ volatile("mov %0, %%cr8" : : "r"(v) : "memory");
-}
-
 /* Debug registers; DR4 and DR5 are other names of DR6 and DR7. */
 #define INSN_DEBUG_REGISTER(n)                                                                                         \
 	static inline uint64_t read_dr##n(void)                                                                        \

@@ -66,20 +66,6 @@ static void test_cr0_effective(void **state)
 	assert_int_equal(cr0_effective(CR0_PE | CR0_PG), CR0_PE | CR0_PG | CR0_ET);
 }
 
-static void test_cr3(void **state)
-{
-	struct cr_state now = long_mode;
-
-	(void)state;
-	assert_null(cr3_refusal(&now, 0xfffffff000, 40));
-	refused(cr3_refusal(&now, 1ull << 40, 40), "width");
-	refused(cr3_refusal(&now, 1ull << 63, 40), "width");
-	now.cr4 |= CR4_PCIDE;
-	assert_null(cr3_refusal(&now, 1ull << 63 | 0x1001, 40));
-	refused(cr3_refusal(&now, 1ull << 62, 40), "width");
-	assert_null(cr3_refusal(&real_mode, 0xffffffff, 32));
-}
-
 static void test_cr4(void **state)
 {
 	const uint64_t allowed = 0x3717ff;
@@ -163,9 +149,8 @@ static void test_pat(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cr0), cmocka_unit_test(test_cr0_effective), cmocka_unit_test(test_cr3),
-		cmocka_unit_test(test_cr4), cmocka_unit_test(test_xcr0),          cmocka_unit_test(test_efer),
-		cmocka_unit_test(test_pat),
+		cmocka_unit_test(test_cr0),  cmocka_unit_test(test_cr0_effective), cmocka_unit_test(test_cr4),
+		cmocka_unit_test(test_xcr0), cmocka_unit_test(test_efer),          cmocka_unit_test(test_pat),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

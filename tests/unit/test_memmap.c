@@ -207,14 +207,6 @@ static void test_random(void **state)
 	}
 }
 
-static void test_names(void **state)
-{
-	(void)state;
-	assert_string_equal(mem_type_str(MEM_RAM), "RAM");
-	assert_string_equal(mem_type_str(20), "EFI runtime");
-	assert_string_equal(mem_type_str(77), "unknown, kept reserved");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,7 +214,6 @@ int main(void)
 		cmocka_unit_test(test_hostile),       cmocka_unit_test(test_partial_pages),
 		cmocka_unit_test(test_address_width), cmocka_unit_test(test_nothing_free),
 		cmocka_unit_test(test_table_full),    cmocka_unit_test(test_random),
-		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

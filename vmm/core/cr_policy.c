@@ -7,7 +7,6 @@
 
 #define CR0_KNOWN (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
 #define CR3_PCID_MASK 0xfffull
-#define CR3_KEEP_TLB BIT64(63)
 
 const char *cr0_refusal(const struct cr_state *now, uint64_t value)
 {
@@ -34,16 +33,6 @@ const char *cr0_refusal(const struct cr_state *now, uint64_t value)
 uint64_t cr0_effective(uint64_t value)
 {
 	return (value & CR0_KNOWN) | CR0_ET;
-}
-
-const char *cr3_refusal(const struct cr_state *now, uint64_t value, unsigned phys_bits)
-{
-	if ((now->cr4 & CR4_PCIDE) != 0)
-		value &= ~CR3_KEEP_TLB;
-	/* Outside long mode CR3 has 32 bits, and MOV loads no more. */
-	if ((now->efer & EFER_LMA) != 0 && value >> phys_bits != 0)
-		return "CR3: a bit above the width of physical addresses";
-	return NULL;
 }
 
 const char *cr4_refusal(const struct cr_state *now, uint64_t value, uint64_t allowed)

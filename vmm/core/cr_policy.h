@@ -17,9 +17,6 @@ const char *cr0_refusal(const struct cr_state *now, uint64_t value);
 /* What CR0 holds after value was loaded: ET is always 1, bits without a meaning stay 0. */
 uint64_t cr0_effective(uint64_t value);
 
-/* phys_bits: width of a guest-physical address. With CR4.PCIDE bit 63 is an order, not a part of the value. */
-const char *cr3_refusal(const struct cr_state *now, uint64_t value, unsigned phys_bits);
-
 /* allowed: bits that this guest's CPUID and the processor's virtualisation have. */
 const char *cr4_refusal(const struct cr_state *now, uint64_t value, uint64_t allowed);
 

@@ -20,11 +20,8 @@ static const uint8_t table[VM_STATE_COUNT][LIFE_STEP_COUNT] = {
 /* clang-format on */
 
 static const char *const state_names[] = {"created", "loaded", "running", "paused", "stopped", "crashed"};
-static const char *const step_names[] = {"load",     "start", "pause", "resume", "reset",
-					 "shutdown", "stop",  "crash", "destroy"};
 
 static_assert(ARRAY_LEN(state_names) == VM_STATE_COUNT, "a name for each state");
-static_assert(ARRAY_LEN(step_names) == LIFE_STEP_COUNT, "a name for each step");
 
 int life_next(enum vm_state state, enum life_step step, enum vm_state *next)
 {
@@ -39,9 +36,4 @@ int life_next(enum vm_state state, enum life_step step, enum vm_state *next)
 const char *vm_state_name(enum vm_state state)
 {
 	return state < VM_STATE_COUNT ? state_names[state] : "?";
-}
-
-const char *life_step_name(enum life_step step)
-{
-	return step < LIFE_STEP_COUNT ? step_names[step] : "?";
 }

@@ -21,4 +21,3 @@ enum life_step {
 MUST_CHECK int life_next(enum vm_state state, enum life_step step, enum vm_state *next);
 
 const char *vm_state_name(enum vm_state state);
-const char *life_step_name(enum life_step step);
