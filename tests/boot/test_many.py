@@ -40,6 +40,71 @@ def test_200(boot, cpus=1, ticks=2):
     assert len(json.loads(text[text.index("{"):text.rindex("}") + 1])["vms"]) == 200
 
 
+def reply_json(m, line, timeout=30):
+    m.command("json on")
+    text = m.command(line, timeout)
+    m.command("json off")
+    return json.loads(text[text.index("{"):text.rindex("}") + 1])
+
+
+def seconds_of(m, line):
+    """How long the monitor was at a command, by the host's TSC: the log's times before and behind it say so. All three are typed
+    at once."""
+    m.pump(0)
+    m.unread[0] = b""
+    m.send("create t kernel=hello.elf memory=1M\r%s\rdestroy t\recho al\"\"l answered\r" % line)
+    text = plain(m.expect("all answered", 60))
+    m.prompt()
+    begin, end = re.findall(r"\[ *([\d.]+)\] t: (?:created|destroyed)", text)
+    return float(end) - float(begin)
+
+
+# What becomes of the VMs, in turn, by what the conf says and by one command; and of the last one.
+TICK = ("tick.elf", "count=0 every=1000 hz=20", "yes")
+FATES = [
+    ("running", *TICK, ""),
+    ("stopped", "hello.elf", "", "yes", ""),
+    ("created", "hello.elf", "", "no", ""),
+    ("running", *TICK, ""),
+    ("paused", *TICK, "pause"),
+    ("running", *TICK, ""),
+]
+CRASH = ("crashed", "end.elf", "by=ud", "yes", "")
+MANY = 64
+# Seconds of the host in which `list` is answered, and how much later than after its second `top` is.
+ANSWER = 0.1
+
+
+def test_64_shown(boot):
+    """64 VMs in all states: `list` and `top` have a row for each, the right one, and are not long at it."""
+    rows = [("v%d" % i,) + (FATES[i % len(FATES)] if i < MANY - 1 else CRASH) for i in range(MANY)]
+    m = boot("".join("[vm %s]\nkernel = %s\ncmdline = %s\nmemory = 2M\nautostart = %s\n" % (name, kernel, words, start)
+                     for name, _, kernel, words, start, _ in rows), mem=256)
+    m.prompt(120)
+    for name, _, _, _, _, step in rows:
+        if step:
+            m.command("%s %s" % (step, name))
+    expected = [(str(i + 1), row[0], row[1]) for i, row in enumerate(rows)]
+    wait_all(m, "crashed", sum(row[1] == "crashed" for row in rows), 60)
+    wait_all(m, "stopped", sum(row[1] == "stopped" for row in rows), 60)
+    text = m.command("list")
+    assert re.findall(r"^ *(\d+)  (\S+) +(\w+) +1 +2 MiB +\d+\b", text, re.M) == expected, text
+    vms = reply_json(m, "list")["vms"]
+    assert [(str(v["id"]), v["name"], v["state"]) for v in vms] == expected
+    assert all((v["exits"] == 0) == (v["state"] == "created") and bool(v["crash"]) == (v["state"] == "crashed") for v in vms)
+
+    vms = reply_json(m, "top")["vms"]
+    assert [(v["name"], v["state"]) for v in vms] == [row[:2] for row in rows]
+    for v in vms:
+        assert (v["exits_per_second"] >= 18) == (v["interrupts_per_second"] >= 18) == (v["state"] == "running"), v
+        assert (v["cpu_permille"] > 0) <= (v["state"] == "running"), v
+    assert 0 < sum(v["cpu_permille"] for v in vms) <= 1000
+
+    assert seconds_of(m, "list") < ANSWER
+    m.command("json on")
+    assert 1 <= seconds_of(m, "top") < 1 + ANSWER
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("cpus", [1, 2, 4])
 def test_200_smp(boot, cpus):
