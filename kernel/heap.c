@@ -189,7 +189,7 @@ static void free_record(struct heap *h, struct large *l)
 	small_free(h, l);
 }
 
-static void *large_alloc(struct heap *h, size_t size)
+static void *large_alloc(struct heap *h, size_t size, bool zero)
 {
 	struct large *l = new_record(h);
 
@@ -201,7 +201,8 @@ static void *large_alloc(struct heap *h, size_t size)
 		free_record(h, l);
 		return NULL;
 	}
-	memset(l->base, 0, l->pages * PAGE_SIZE);
+	if (zero)
+		memset(l->base, 0, l->pages * PAGE_SIZE);
 	list_add_front(&h->large, &l->link);
 	h->bytes_used += l->pages * PAGE_SIZE;
 	h->objects++;
@@ -251,10 +252,7 @@ void heap_init(struct heap *h, const struct page_source *pages, const struct all
 	list_init(&h->large);
 }
 
-/* Take zeroed memory.
- * size: bytes; 0 is taken as 1; up to 1 GiB.
- * Returns memory aligned to 16, to a page above 2016 bytes; NULL when there is none.  Context: any; takes the lock. */
-void *heap_alloc(struct heap *h, size_t size)
+static void *alloc(struct heap *h, size_t size, bool zero)
 {
 	unsigned bin = bin_of(size);
 	void *p;
@@ -262,9 +260,23 @@ void *heap_alloc(struct heap *h, size_t size)
 	if (size > PAGE_SIZE_1G)
 		return NULL;
 	alloc_lock_acquire(&h->lock);
-	p = bin < HEAP_CLASSES ? small_alloc(h, bin) : large_alloc(h, size);
+	p = bin < HEAP_CLASSES ? small_alloc(h, bin) : large_alloc(h, size, zero);
 	alloc_lock_release(&h->lock);
 	return p;
+}
+
+/* Take zeroed memory.
+ * size: bytes; 0 is taken as 1; up to 1 GiB.
+ * Returns memory aligned to 16, to a page above 2016 bytes; NULL when there is none.  Context: any; takes the lock. */
+void *heap_alloc(struct heap *h, size_t size)
+{
+	return alloc(h, size, true);
+}
+
+/* As heap_alloc(), but what is in the memory is undefined: for large things that nobody reads before he has written. */
+void *heap_alloc_raw(struct heap *h, size_t size)
+{
+	return alloc(h, size, false);
 }
 
 /* Take zeroed memory for count things of a size.

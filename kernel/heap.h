@@ -24,6 +24,7 @@ void heap_init(struct heap *h, const struct page_source *pages, const struct all
 /* Zeroed memory; 16-byte aligned, from 2 KiB on page aligned. NULL when there is none. size 0 gives the smallest object. */
 void *heap_alloc(struct heap *h, size_t size);
 /* count * size, NULL also when that overflows. */
+void *heap_alloc_raw(struct heap *h, size_t size);
 void *heap_alloc_array(struct heap *h, size_t count, size_t size);
 /* p: from heap_alloc(), or NULL, which does nothing. */
 void heap_free(struct heap *h, void *p);

@@ -63,15 +63,19 @@ static void link_block(struct page_alloc *pa, uint64_t page, unsigned order, enu
 	b->magic = FREE_MAGIC;
 	*state_of(pa, page) = (uint8_t)(past == PAGE_DIRTY ? STATE_DIRTY | order : order);
 	list_add_front(&pa->free[zone_of(page)][past][order], &b->link);
+	pa->orders[zone_of(page)][past] |= BIT32(order);
 }
 
 /* The links lie in memory that anybody could have scribbled on: find out before following them. No trace of them is left. */
-static void unlink_block(struct free_block *b)
+static void unlink_block(struct page_alloc *pa, struct free_block *b, enum page_zone zone, unsigned order,
+			 enum page_past past)
 {
 	assert(b->magic == FREE_MAGIC); /* else: written to after it was freed */
 	assert(b->link.next->prev == &b->link && b->link.prev->next == &b->link);
 	list_remove(&b->link);
 	memset(b, 0, sizeof(*b));
+	if (list_empty(&pa->free[zone][past][order]))
+		pa->orders[zone][past] &= ~BIT32(order);
 }
 
 /* Put a block into the free list of its order, joined with its free buddies as far up as it goes. */
@@ -86,7 +90,7 @@ static void put_block(struct page_alloc *pa, uint64_t page, unsigned order, enum
 
 		if (!state || *state != (past == PAGE_DIRTY ? STATE_DIRTY | order : order) || zone_of(buddy) != zone)
 			break;
-		unlink_block(block_of(pa, buddy));
+		unlink_block(pa, block_of(pa, buddy), zone, order, past);
 		*state = STATE_INSIDE;
 		*state_of(pa, page) = STATE_INSIDE;
 		page &= ~(1ull << order);
@@ -97,17 +101,17 @@ static void put_block(struct page_alloc *pa, uint64_t page, unsigned order, enum
 /* Take a block of the order out of this zone, splitting a bigger one where needed. */
 static uint64_t take_block(struct page_alloc *pa, enum page_zone zone, unsigned order, enum page_past past)
 {
-	unsigned have = order;
+	uint32_t enough = pa->orders[zone][past] >> order << order;
 	struct free_block *b;
+	unsigned have;
 	uint64_t page;
 
-	while (have < PAGE_ORDERS && list_empty(&pa->free[zone][past][have]))
-		have++;
-	if (have == PAGE_ORDERS)
+	if (enough == 0)
 		return PAGE_NONE;
+	have = bits_ffs(enough);
 	b = container_of(list_first(&pa->free[zone][past][have]), struct free_block, link);
 	page = page_hpa(pa, b) >> PAGE_SHIFT;
-	unlink_block(b);
+	unlink_block(pa, b, zone, have, past);
 	while (have > order) {
 		have--;
 		link_block(pa, page + (1ull << have), have, past);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernel/lib/compiler.h"
+#include "kernel/lib/string.h"
 
 struct page_source {
 	/* 2^order pages, naturally aligned, contents undefined; NULL when there are none. */
@@ -18,3 +19,13 @@ struct page_source {
 	 * first, and are freed like that. NULL where the source cannot. */
 	void (*trim)(void *ctx, void *page, unsigned order, uint64_t pages);
 };
+
+/* 2^order pages of zeros, or NULL. (Clean ones need not be zeros: nobody has used them, that is all.) */
+static inline void *page_source_zeroed(const struct page_source *s, unsigned order)
+{
+	void *block = s->alloc(s->ctx, order);
+
+	if (block)
+		memset(block, 0, PAGE_SIZE << order);
+	return block;
+}

@@ -235,19 +235,6 @@ void vcpu_hw_flush(struct vcpu *v)
 	v->hw->flushes++;
 }
 
-void vcpu_hw_msr_passthrough(struct vcpu *v, uint32_t msr, bool read, bool write)
-{
-	struct vcpu_hw *hw = v->hw;
-	unsigned i = 0;
-
-	while (i < hw->msr_count && hw->msrs[i].msr != msr)
-		i++;
-	assert(i < FAKE_MAX_MSRS);
-	hw->msrs[i] = (struct fake_msr_access){msr, read, write};
-	if (i == hw->msr_count)
-		hw->msr_count++;
-}
-
 enum vcpu_apic_help vcpu_hw_apic_help(void)
 {
 	return fake_machine.apic_help;
@@ -263,10 +250,9 @@ void vcpu_hw_apic_attach(struct vcpu *v, void *page)
 	v->hw->apic_page = page;
 }
 
-void vcpu_hw_apic_mode(struct vcpu *v, bool x2apic, uint64_t readable)
+void vcpu_hw_apic_mode(struct vcpu *v, bool x2apic)
 {
 	v->hw->x2apic = x2apic;
-	v->hw->apic_readable = readable;
 }
 
 void vcpu_hw_apic_vectors(struct vcpu *v, uint8_t requested, uint8_t in_service)
@@ -318,13 +304,4 @@ void fake_vcpu_add_exit(struct vcpu *v, const struct vm_exit *e, int result)
 	v->hw->exits[v->hw->exit_count] = *e;
 	v->hw->exit_results[v->hw->exit_count] = result;
 	v->hw->exit_count++;
-}
-
-struct fake_msr_access fake_vcpu_msr(const struct vcpu *v, uint32_t msr)
-{
-	for (unsigned i = 0; i < v->hw->msr_count; i++) {
-		if (v->hw->msrs[i].msr == msr)
-			return v->hw->msrs[i];
-	}
-	return (struct fake_msr_access){msr, false, false};
 }

@@ -7,12 +7,6 @@
 
 #define FAKE_SEGMENTS 10u
 #define FAKE_MAX_EXITS 64u
-#define FAKE_MAX_MSRS 256u
-
-struct fake_msr_access {
-	uint32_t msr;
-	bool read, write; /* passed through */
-};
 
 struct vcpu_hw {
 	uint64_t regs[VCPU_REG_COUNT]; /* RSP too */
@@ -23,7 +17,6 @@ struct vcpu_hw {
 	bool nmi_blocked; /* an NMI was delivered and IRET has not come */
 	void *apic_page;
 	bool x2apic;
-	uint64_t apic_readable;
 	uint8_t apic_requested, apic_in_service;
 	uint64_t apic_eoi_exits[4];
 	unsigned tpr_threshold;
@@ -31,8 +24,6 @@ struct vcpu_hw {
 	bool single_step_pending;
 	int64_t tsc_offset;
 	unsigned loads, unloads, enters, skips, flushes, resets, inits;
-	struct fake_msr_access msrs[FAKE_MAX_MSRS];
-	unsigned msr_count;
 	/* What the next calls of vcpu_hw_enter() return, in order; it is our bug when there are no more. */
 	struct vm_exit exits[FAKE_MAX_EXITS];
 	int exit_results[FAKE_MAX_EXITS];
@@ -58,6 +49,3 @@ extern struct fake_machine fake_machine;
 
 /* Append an exit for vcpu_hw_enter() to return with `result` (0 or ERR_FAULT). */
 void fake_vcpu_add_exit(struct vcpu *v, const struct vm_exit *e, int result);
-
-/* The passthrough state of an MSR as last set; {msr, false, false} when nobody set it. */
-struct fake_msr_access fake_vcpu_msr(const struct vcpu *v, uint32_t msr);

@@ -253,9 +253,10 @@ static void test_random(void **state)
 				continue;
 			for (unsigned i = 0; i < len; i++)
 				clash |= owner[base + i] >= 0;
+			bool full = b.count == BUS_MAX_RANGES;
 			int got = bus_register(&b, base, len, &part_ops, &parts[base], "x");
 
-			assert_int_equal(got, clash ? ERR_OVERLAP : b.count > BUS_MAX_RANGES ? ERR_FULL : 0);
+			assert_int_equal(got, clash ? ERR_OVERLAP : full ? ERR_FULL : 0);
 			for (unsigned i = 0; i < len && got == 0; i++)
 				owner[base + i] = (int)base;
 		} else if (action == 1) {

@@ -9,6 +9,7 @@
 #include "vmm/life/console.h"
 
 static struct console c;
+static uint8_t scrollback[CONSOLE_SCROLLBACK_BYTES];
 static uint8_t seen[64];
 static size_t seen_len, seen_room;
 
@@ -34,7 +35,7 @@ static void test_scrollback_keeps_the_newest(void **state)
 	static uint8_t all[CONSOLE_SCROLLBACK_BYTES + 10];
 
 	(void)state;
-	console_init(&c);
+	console_init(&c, scrollback);
 	for (unsigned i = 0; i < CONSOLE_SCROLLBACK_BYTES + 100; i++)
 		assert_true(console_put(&c, (uint8_t)(i * 7 + i / 256)));
 	assert_int_equal(console_read(&c, 0, all, sizeof(all)), CONSOLE_SCROLLBACK_BYTES);
@@ -47,7 +48,7 @@ static void test_attached_side_pushes_back(void **state)
 	uint8_t back[8];
 
 	(void)state;
-	console_init(&c);
+	console_init(&c, scrollback);
 	seen_len = 0;
 	seen_room = 3;
 	console_attach(&c, &sink);
@@ -66,7 +67,7 @@ static void test_attached_side_pushes_back(void **state)
 static void test_find(void **state)
 {
 	(void)state;
-	console_init(&c);
+	console_init(&c, scrollback);
 	print("boot... log");
 	assert_false(console_find(&c, "login:"));
 	print("in: ");
@@ -86,7 +87,7 @@ static void test_input(void **state)
 	uint8_t big[CONSOLE_INPUT_BYTES + 5] = {0}, byte;
 
 	(void)state;
-	console_init(&c);
+	console_init(&c, scrollback);
 	assert_int_equal(console_type(&c, big, sizeof(big)), CONSOLE_INPUT_BYTES);
 	assert_true(ring_pop(&c.input, &byte));
 	assert_int_equal(console_type(&c, "ab", 2), 1);

@@ -152,6 +152,20 @@ static void test_trimmed_sizes(void **state)
 	fake_pages_destroy(&pages);
 }
 
+static void test_raw(void **state)
+{
+	uint8_t *p;
+
+	(void)state;
+	init(false);
+	p = heap_alloc_raw(&h, 3 * PAGE_SIZE);
+	for (size_t i = 0; i < 3 * PAGE_SIZE; i++)
+		assert_int_equal(p[i], 0x77); /* as the source gave it */
+	assert_int_equal(heap_size_of(&h, p), 4 * PAGE_SIZE);
+	heap_free(&h, p);
+	check_empty();
+}
+
 static void test_no_memory(void **state)
 {
 	void *p, *q;
@@ -300,11 +314,11 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_size),    cmocka_unit_test(test_slab_states),
-		cmocka_unit_test(test_large_sizes),  cmocka_unit_test(test_trimmed_sizes),
-		cmocka_unit_test(test_no_memory),    cmocka_unit_test(test_misuse),
-		cmocka_unit_test(test_junk_on_free), cmocka_unit_test(test_lock),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_each_size),   cmocka_unit_test(test_slab_states),
+		cmocka_unit_test(test_large_sizes), cmocka_unit_test(test_trimmed_sizes),
+		cmocka_unit_test(test_raw),         cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_misuse),      cmocka_unit_test(test_junk_on_free),
+		cmocka_unit_test(test_lock),        cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1177,6 +1177,25 @@ static void test_typing_faster_than_the_guest_reads(void **state)
 	assert_memory_equal(got, sent, sizeof(sent));
 }
 
+/* A guest that reads nothing does not keep the operator in its console, and what he typed there is no command. */
+static void test_a_deaf_guest_can_be_left(void **state)
+{
+	(void)state;
+	(void)fx_vm("a", "1");
+	attach("a");
+	for (size_t i = 0; i < CONSOLE_INPUT_BYTES + 500; i += 10)
+		type("list\rlist\r");
+	type("\x1d");
+	for (unsigned i = 0; i < 10 && mon.mode == MONITOR_ATTACHED; i++)
+		(void)monitor_step(&mon);
+	assert_int_equal(mon.mode, MONITOR_PROMPT);
+	screen_clear();
+	for (unsigned i = 0; i < 10; i++)
+		(void)monitor_step(&mon);
+	assert_null(strstr(screen, "MEMORY"));
+	assert_non_null(strstr(run("list"), "MEMORY"));
+}
+
 static void test_a_long_reply_goes_out_in_steps(void **state)
 {
 	size_t before, steps = 0;
@@ -1500,6 +1519,7 @@ int main(void)
 		T(test_a_guest_waits_for_a_slow_terminal),
 		T(test_replay_on_a_slow_terminal_loses_nothing),
 		T(test_typing_faster_than_the_guest_reads),
+		T(test_a_deaf_guest_can_be_left),
 		T(test_a_long_reply_goes_out_in_steps),
 		T(test_ctrl_c_ends_a_long_reply),
 		T(test_a_long_json_reply_is_whole),

@@ -100,7 +100,9 @@ static bool write_split(struct bus *b, uint64_t addr, unsigned size, uint64_t va
 /* Make a bus without ranges. */
 void bus_init(struct bus *b)
 {
-	*b = (struct bus){0};
+	b->count = 0;
+	b->unclaimed_reads = b->unclaimed_writes = b->last_unclaimed = 0;
+	b->ranges[0] = (struct bus_range){0};
 	for (unsigned i = 0; i < BUS_GUESSES; i++)
 		b->guesses[i] = &b->ranges[0];
 }

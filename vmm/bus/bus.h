@@ -4,7 +4,7 @@
 
 #include "kernel/lib/compiler.h"
 
-#define BUS_MAX_RANGES 64u
+#define BUS_MAX_RANGES 32u
 #define BUS_GUESSES 64u /* a power of two */
 
 struct bus_ops {

@@ -22,7 +22,7 @@ struct msr_row {
 	const char *name;
 	uint8_t action;                 /* enum msr_action */
 	uint8_t reg;                    /* MSR_REGISTER: enum vcpu_reg */
-	bool direct_read, direct_write; /* does not leave the guest: for vcpu_hw_msr_passthrough() */
+	bool direct_read, direct_write; /* does not leave the guest */
 	uint16_t field;                 /* MSR_STORE: offset in struct vcpu of first's value; the next follow */
 	uint64_t value;
 	uint64_t writable;

@@ -153,9 +153,6 @@ void vcpu_hw_set_tsc_offset(struct vcpu *v, int64_t offset);
 /* The second-level tables changed: nothing cached from before may be used by this vCPU's next entry, on whichever CPU. */
 void vcpu_hw_flush(struct vcpu *v);
 
-/* Which accesses leave the guest; everything does until said otherwise. Per vCPU; ports are per VM. */
-void vcpu_hw_msr_passthrough(struct vcpu *v, uint32_t msr, bool read, bool write);
-
 /* --- the local APIC, as far as the processor takes part. SDM 3 "APIC Virtualization and Virtual Interrupts" --- */
 
 enum vcpu_apic_help {
@@ -174,9 +171,8 @@ uint64_t vcpu_hw_apic_access_page(void);
 /* The APIC's registers, 4 KiB, aligned. Before the first entry; the page outlives the vCPU. */
 void vcpu_hw_apic_attach(struct vcpu *v, void *page);
 
-/* The APIC's mode is x2APIC or not; the interrupts of the page, its EOI exits and its threshold are to be told anew.
- * readable: bit n is 1 for MSR 800H + n when the page answers a read of it. */
-void vcpu_hw_apic_mode(struct vcpu *v, bool x2apic, uint64_t readable);
+/* The APIC's mode is x2APIC or not; the interrupts of the page, its EOI exits and its threshold are to be told anew. */
+void vcpu_hw_apic_mode(struct vcpu *v, bool x2apic);
 
 /* VCPU_APIC_ALL: the highest vectors in IRR and ISR, 0 for none. Call it before an entry when either has been changed. */
 void vcpu_hw_apic_vectors(struct vcpu *v, uint8_t requested, uint8_t in_service);

@@ -8,7 +8,7 @@
 
 #define FW_CFG_PORT 0x510u
 #define FW_CFG_PORTS 2u
-#define FW_CFG_MAX_ITEMS 32u
+#define FW_CFG_MAX_ITEMS 8u
 #define FW_CFG_NAME_BYTES 56u /* with the terminator */
 
 #define FW_CFG_SIGNATURE 0x0000u /* "QEMU" */

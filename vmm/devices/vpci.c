@@ -101,13 +101,23 @@ static void function_write(struct vpci_function *f, unsigned offset, unsigned si
 		f->ops->config_written(f->ctx, offset, size);
 }
 
+/* The function at slot * 8 + function, or NULL. */
+static struct vpci_function *function_at(const struct vpci *p, unsigned place)
+{
+	for (unsigned i = 0; i < p->count; i++) {
+		if (p->places[i] == place)
+			return p->functions[i];
+	}
+	return NULL;
+}
+
 /* The function that the address register selects, or NULL. */
 static struct vpci_function *selected(const struct vpci *p)
 {
 	/* Bits 15:8 are slot and function: the index. Bits 23:16 are the bus. */
 	if (!(p->address & PCI_CONFIG_ENABLE) || (p->address >> 16 & 0xff) != 0)
 		return NULL;
-	return p->functions[p->address >> 8 & 0xff];
+	return function_at(p, p->address >> 8 & 0xff);
 }
 
 static uint64_t data_read(struct vpci *p, unsigned lane, unsigned size)
@@ -167,11 +177,9 @@ void vpci_init(struct vpci *p, const struct bus_ops *cf9, void *cf9_ctx)
 void vpci_reset(struct vpci *p)
 {
 	p->address = 0;
-	for (unsigned i = 0; i < ARRAY_LEN(p->functions); i++) {
+	for (unsigned i = 0; i < p->count; i++) {
 		struct vpci_function *f = p->functions[i];
 
-		if (f == NULL)
-			continue;
 		memcpy(f->config, f->reset_config, sizeof(f->config));
 		move_bars(f);
 	}
@@ -185,19 +193,21 @@ int vpci_register(struct vpci *p, struct bus *ports)
 
 /* Plug a function in; it stays the owner's memory. Its present configuration space is what a reset comes back to, and BARs
  * it maps are announced at once. A slot with more than one function needs function 0, whose multi-function bit is set here.
- * Returns 0; ERR_RANGE (no such slot or function), ERR_EXIST, ERR_NOENT (function 0 is missing), ERR_INVAL (BARs without
- * a bar_changed callback). */
+ * Returns 0; ERR_RANGE (no such slot or function), ERR_EXIST, ERR_FULL, ERR_NOENT (function 0 is missing), ERR_INVAL
+ * (BARs without a bar_changed callback). */
 int vpci_plug(struct vpci *p, unsigned slot, unsigned function, struct vpci_function *f)
 {
-	struct vpci_function **place, *first;
+	unsigned place = slot * PCI_FUNCTIONS + function;
+	struct vpci_function *first;
 	bool has_bar = false;
 
 	if (slot >= PCI_SLOTS || function >= PCI_FUNCTIONS)
 		return ERR_RANGE;
-	place = &p->functions[slot * PCI_FUNCTIONS + function];
-	first = p->functions[slot * PCI_FUNCTIONS];
-	if (*place != NULL)
+	first = function_at(p, slot * PCI_FUNCTIONS);
+	if (function_at(p, place) != NULL)
 		return ERR_EXIST;
+	if (p->count == VPCI_MAX_FUNCTIONS)
+		return ERR_FULL;
 	if (function != 0 && first == NULL)
 		return ERR_NOENT;
 	for (unsigned i = 0; i < PCI_BARS; i++)
@@ -209,7 +219,8 @@ int vpci_plug(struct vpci *p, unsigned slot, unsigned function, struct vpci_func
 		first->reset_config[PCI_HEADER_TYPE] |= PCI_HEADER_MULTIFUNCTION;
 	}
 	memcpy(f->reset_config, f->config, sizeof(f->config));
-	*place = f;
+	p->places[p->count] = (uint8_t)place;
+	p->functions[p->count++] = f;
 	move_bars(f);
 	return 0;
 }

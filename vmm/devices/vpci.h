@@ -13,6 +13,7 @@
 #include "vmm/bus/bus.h"
 
 #define VPCI_CONFIG_PORTS 8u
+#define VPCI_MAX_FUNCTIONS 16u
 
 enum vpci_bar_kind { VPCI_BAR_NONE, VPCI_BAR_IO, VPCI_BAR_MEM32, VPCI_BAR_MEM64, VPCI_BAR_UPPER_HALF };
 
@@ -50,9 +51,11 @@ struct vpci_identity {
 };
 
 struct vpci {
-	struct vpci_function *functions[PCI_SLOTS * PCI_FUNCTIONS]; /* of bus 0, by slot * 8 + function */
-	uint32_t address;                                           /* port 0xcf8 */
-	const struct bus_ops *cf9;                                  /* byte accesses to port 0xcf9; may be NULL */
+	struct vpci_function *functions[VPCI_MAX_FUNCTIONS]; /* of bus 0, as they were plugged in */
+	uint8_t places[VPCI_MAX_FUNCTIONS];                  /* theirs: slot * 8 + function */
+	unsigned count;
+	uint32_t address;          /* port 0xcf8 */
+	const struct bus_ops *cf9; /* byte accesses to port 0xcf9; may be NULL */
 	void *cf9_ctx;
 };
 

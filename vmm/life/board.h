@@ -33,6 +33,7 @@ struct vm_platform {
 	struct vm *vm;
 	struct sched_group group; /* its share of the CPUs */
 	struct deadline alarm;    /* the next alarm of the VM's clock, while it runs */
+	void *scrollback;         /* the console's, 2^CONSOLE_SCROLLBACK_ORDER pages */
 	struct console console;
 	struct vuart uart;
 	struct vpic pic;
@@ -53,7 +54,7 @@ struct vm_platform {
 	struct spinlock apic_page_lock;
 	bool apic_page_mapped;
 	struct vlapic *lapics[VM_MAX_VCPUS]; /* as vlapic_route() wants them */
-	struct cpu_board cpus[VM_MAX_VCPUS];
+	struct cpu_board cpus[];             /* vm->vcpu_count of them */
 };
 
 /* platform_irq.c: who is told of which interrupt. */

@@ -4,9 +4,9 @@
 
 #include "kernel/lib/string.h"
 
-void console_init(struct console *c)
+void console_init(struct console *c, void *scrollback)
 {
-	ring_init(&c->scrollback, c->scrollback_bytes, sizeof(c->scrollback_bytes));
+	ring_init(&c->scrollback, scrollback, CONSOLE_SCROLLBACK_BYTES);
 	ring_init(&c->input, c->input_bytes, sizeof(c->input_bytes));
 	c->written = 0;
 	c->searched = 0;

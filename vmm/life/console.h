@@ -5,8 +5,9 @@
 #include "kernel/lib/byte_sink.h"
 #include "kernel/lib/ring.h"
 
-#define CONSOLE_SCROLLBACK_BYTES (64u * 1024u)
-#define CONSOLE_INPUT_BYTES 4096u
+#define CONSOLE_SCROLLBACK_ORDER 4u /* pages */
+#define CONSOLE_SCROLLBACK_BYTES (PAGE_SIZE << CONSOLE_SCROLLBACK_ORDER)
+#define CONSOLE_INPUT_BYTES 1024u
 
 struct console {
 	struct ring scrollback;
@@ -15,10 +16,10 @@ struct console {
 	struct ring input;                /* typed, not yet taken by the guest */
 	const struct byte_sink *attached; /* NULL: nobody */
 	uint8_t input_bytes[CONSOLE_INPUT_BYTES];
-	uint8_t scrollback_bytes[CONSOLE_SCROLLBACK_BYTES];
 };
 
-void console_init(struct console *c);
+/* scrollback: CONSOLE_SCROLLBACK_BYTES that live as long; what is in them does not matter. */
+void console_init(struct console *c, void *scrollback);
 
 /* From the guest's UART. False, and nothing kept, when the attached side has no room: the UART keeps the byte and is told
  * by its owner when to try again. With nobody attached always true; the oldest byte makes room. */

@@ -4,7 +4,6 @@
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
-#include "vmm/core/msr_policy.h"
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/life/freeze.h"
 #include "vmm/life/platform.h"
@@ -73,27 +72,14 @@ static void destroy_vcpus(struct vmm_host *host, struct vm *vm)
 	}
 }
 
-/* MSRs that the guest uses without leaving: those whose rows say so. */
-static void pass_msrs_through(struct vcpu *v)
-{
-	const struct msr_row *row;
-
-	for (size_t i = 0; (row = msr_policy_row(i)) != NULL; i++) {
-		for (uint32_t msr = row->first; row->direct_read || row->direct_write; msr++) {
-			vcpu_hw_msr_passthrough(v, msr, row->direct_read, row->direct_write);
-			if (msr == row->last)
-				break;
-		}
-	}
-}
-
 static int create_vcpus(struct vmm_host *host, struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->config.cpus; i++) {
-		struct vcpu *v = heap_alloc(host->heap, sizeof(*v));
+		struct vcpu *v = heap_alloc_raw(host->heap, sizeof(*v));
 		int err = ERR_NOMEM;
 
 		if (v != NULL) {
+			memset(v, 0, offsetof(struct vcpu, ring.entries));
 			v->vm = vm;
 			v->index = i;
 			err = vcpu_hw_create(v);
@@ -103,7 +89,6 @@ static int create_vcpus(struct vmm_host *host, struct vm *vm)
 			destroy_vcpus(host, vm);
 			return err;
 		}
-		pass_msrs_through(v);
 		vm->vcpus[vm->vcpu_count++] = v;
 	}
 	return 0;

@@ -93,7 +93,7 @@ static void wire_parts(struct vmm_host *host, struct vm *vm)
 	};
 	struct irq_line timer = board_isa_irq(b, IRQ_TIMER), rtc = board_isa_irq(b, IRQ_RTC);
 
-	console_init(&b->console);
+	console_init(&b->console, b->scrollback);
 	board_wire_controllers(b);
 	board_wire_cpus(b, cpuid_crystal_hz(host->tsc_hz));
 	vuart_init(&b->uart, &uart);
@@ -157,8 +157,12 @@ static int register_parts(struct vm *vm)
 	return err;
 }
 
-static int make_apic_pages(struct vmm_host *host, struct vm *vm)
+/* Of the scrollback nobody reads what was not written: it needs no zeroing. */
+static int make_pages(struct vmm_host *host, struct vm *vm)
 {
+	vm->platform->scrollback = host->pages.alloc(host->pages.ctx, CONSOLE_SCROLLBACK_ORDER);
+	if (vm->platform->scrollback == NULL)
+		return ERR_NOMEM;
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
 		void *page = host->pages.alloc(host->pages.ctx, 0);
 
@@ -204,7 +208,7 @@ int platform_create(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 	vm->open_bus[1] = (struct guest_range){PLATFORM_PCI_HOLE, 4 * GIB - PLATFORM_PCI_HOLE};
 	vm->open_bus_count = 2;
 	vm_clock_init(vm, host->tsc_hz, board_clock_changed);
-	vm->platform = heap_alloc(host->heap, sizeof(*vm->platform));
+	vm->platform = heap_alloc(host->heap, sizeof(*vm->platform) + vm->vcpu_count * sizeof(vm->platform->cpus[0]));
 	if (vm->platform == NULL)
 		return ERR_NOMEM;
 	vm->platform->vm = vm;
@@ -213,7 +217,7 @@ int platform_create(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 	if (err == 0)
 		err = make_cpuid(host, vm, why);
 	if (err == 0)
-		err = make_apic_pages(host, vm);
+		err = make_pages(host, vm);
 	if (err == 0) {
 		wire_parts(host, vm);
 		err = register_parts(vm);
@@ -232,6 +236,8 @@ void platform_destroy(struct vmm_host *host, struct vm *vm)
 		if (vm->platform->cpus[i].lapic_page != NULL)
 			host->pages.free(host->pages.ctx, vm->platform->cpus[i].lapic_page, 0);
 	}
+	if (vm->platform->scrollback != NULL)
+		host->pages.free(host->pages.ctx, vm->platform->scrollback, CONSOLE_SCROLLBACK_ORDER);
 	heap_free(host->heap, vm->cpuid);
 	heap_free(host->heap, vm->platform);
 	vm->cpuid = NULL;

@@ -133,7 +133,7 @@ static void apic_mode(void *ctx)
 {
 	struct cpu_board *cpu = ctx;
 
-	vcpu_hw_apic_mode(cpu->vcpu, cpu->lapic.mode == VLAPIC_X2APIC, vlapic_page_registers());
+	vcpu_hw_apic_mode(cpu->vcpu, cpu->lapic.mode == VLAPIC_X2APIC);
 	vcpu_request(cpu->vcpu, VCPU_REQ_EVENT);
 	map_apic_page(cpu->board);
 }

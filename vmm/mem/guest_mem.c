@@ -15,9 +15,15 @@ static uint64_t order_bytes(unsigned order)
 	return PAGE_SIZE << order;
 }
 
-static size_t table_capacity(unsigned order)
+static size_t table_capacity(const struct guest_mem *m)
 {
-	return (size_t)(order_bytes(order) / sizeof(struct guest_block));
+	return m->blocks == m->few ? GUEST_MEM_FEW : (size_t)(order_bytes(m->table_order) / sizeof(struct guest_block));
+}
+
+static void table_free(struct guest_mem *m)
+{
+	if (m->blocks && m->blocks != m->few)
+		m->pages->free(m->pages->ctx, m->blocks, m->table_order);
 }
 
 /* The largest naturally aligned block that may stand at gpa and is not longer than len. */
@@ -52,13 +58,13 @@ static int check_ranges(const struct guest_range *ranges, size_t count)
 
 static int table_grow(struct guest_mem *m)
 {
-	unsigned order = m->table_order + 1;
+	unsigned order = m->blocks == m->few ? 0 : m->table_order + 1;
 	struct guest_block *larger = m->pages->alloc(m->pages->ctx, order);
 
 	if (!larger)
 		return ERR_NOMEM;
 	memcpy(larger, m->blocks, m->block_count * sizeof(*larger));
-	m->pages->free(m->pages->ctx, m->blocks, m->table_order);
+	table_free(m);
 	m->blocks = larger;
 	m->table_order = order;
 	return 0;
@@ -90,7 +96,7 @@ static int add_block(struct guest_mem *m, uint64_t gpa, unsigned *order, struct 
 	unsigned want = *order;
 	uint8_t *hva;
 
-	if (m->block_count == table_capacity(m->table_order)) {
+	if (m->block_count == table_capacity(m)) {
 		int err = table_grow(m);
 		if (err)
 			return err;
@@ -143,9 +149,7 @@ int guest_mem_create(struct guest_mem *m, const struct page_source *pages, const
 	*m = (struct guest_mem){.pages = pages};
 	if (err)
 		return err;
-	m->blocks = pages->alloc(pages->ctx, 0);
-	if (!m->blocks)
-		return ERR_NOMEM;
+	m->blocks = m->few;
 	for (size_t i = 0; i < range_count && !err; i++)
 		err = add_range(m, &ranges[i], &t);
 	if (err) {
@@ -163,8 +167,7 @@ void guest_mem_destroy(struct guest_mem *m)
 {
 	for (size_t i = 0; i < m->block_count; i++)
 		m->pages->free(m->pages->ctx, m->blocks[i].hva, log2_floor(m->blocks[i].len) - PAGE_SHIFT);
-	if (m->blocks)
-		m->pages->free(m->pages->ctx, m->blocks, m->table_order);
+	table_free(m);
 	*m = (struct guest_mem){.pages = m->pages};
 }
 

@@ -20,13 +20,17 @@ struct guest_block {
 	uint8_t *hva;
 };
 
-/* All fields are set by guest_mem_create() and then only read: any number of CPUs may use it without a lock. */
+#define GUEST_MEM_FEW 8u
+
+/* All fields are set by guest_mem_create() and then only read: any number of CPUs may use it without a lock. It must not be
+ * moved. */
 struct guest_mem {
 	const struct page_source *pages;
-	struct guest_block *blocks; /* ascending by gpa; itself pages from the source */
+	struct guest_block *blocks; /* ascending by gpa; few[], or pages from the source */
 	size_t block_count;
 	unsigned table_order; /* of the pages that hold blocks[] */
 	uint64_t total_bytes; /* RAM the guest has */
+	struct guest_block few[GUEST_MEM_FEW];
 };
 
 enum guest_mem_init {

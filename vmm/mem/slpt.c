@@ -30,8 +30,22 @@ static bool table_is_empty(const uint64_t *table)
 	return true;
 }
 
+/* The same for a table of the last level, which most of a small guest's memory goes through. */
+static bool leaves_are_free(const struct slpt *s, const uint64_t *table, uint64_t gpa, uint64_t end)
+{
+	const uint64_t *entry = &table[entry_index(gpa, 0)];
+	const uint64_t *last = entry + (end - gpa) / PAGE_SIZE;
+	uint64_t any = 0;
+
+	while (entry < last)
+		any |= *entry++;
+	return !is_present(s, any);
+}
+
 static bool range_is_free(const struct slpt *s, const uint64_t *table, unsigned level, uint64_t gpa, uint64_t end)
 {
+	if (level == 0)
+		return leaves_are_free(s, table, gpa, end);
 	while (gpa < end) {
 		uint64_t next = step_end(gpa, end, level);
 		uint64_t entry = table[entry_index(gpa, level)];
@@ -54,16 +68,32 @@ static bool leaf_fits(const struct slpt *s, const struct map_cursor *c, unsigned
 	return leaf_allowed(s, level) && IS_ALIGNED(c->gpa | c->hpa, size) && c->end - c->gpa >= size;
 }
 
+static void map_leaves(uint64_t *table, struct map_cursor *c, uint64_t end)
+{
+	uint64_t *entry = &table[entry_index(c->gpa, 0)];
+	uint64_t *last = entry + (end - c->gpa) / PAGE_SIZE;
+	uint64_t value = c->hpa | c->bits;
+
+	c->hpa += end - c->gpa;
+	c->gpa = end;
+	for (; entry < last; entry++, value += PAGE_SIZE)
+		entry_set(entry, value);
+}
+
 /* Fills the part of the cursor's range that lies under this table. */
 static int map_table(struct slpt *s, uint64_t *table, unsigned level, struct map_cursor *c)
 {
 	uint64_t table_end = step_end(c->gpa, c->end, level + 1);
 
+	if (level == 0) {
+		map_leaves(table, c, table_end);
+		return 0;
+	}
 	while (c->gpa < table_end) {
 		uint64_t *entry = &table[entry_index(c->gpa, level)];
 
 		if (leaf_fits(s, c, level)) {
-			entry_set(entry, c->hpa | c->bits | (level ? s->format->leaf_bit : 0));
+			entry_set(entry, c->hpa | c->bits | s->format->leaf_bit);
 			c->gpa += level_size(level);
 			c->hpa += level_size(level);
 			continue;
@@ -132,14 +162,38 @@ int slpt_init(struct slpt *s, const struct slpt_format *format, const struct pag
 	return 0;
 }
 
+/* The first entry from i on that is not zero, or SLPT_ENTRIES. Tables are mostly empty. */
+static unsigned next_used(const uint64_t *table, unsigned i)
+{
+	while (i < SLPT_ENTRIES) {
+		const uint64_t *t = &table[i];
+
+		if (i % 8 == 0 && (t[0] | t[1] | t[2] | t[3] | t[4] | t[5] | t[6] | t[7]) == 0)
+			i += 8;
+		else if (t[0] == 0)
+			i++;
+		else
+			break;
+	}
+	return i;
+}
+
+static void release_tables(struct slpt *s, uint64_t *table, unsigned level)
+{
+	if (level > 0)
+		for (unsigned i = 0; (i = next_used(table, i)) < SLPT_ENTRIES; i++)
+			if (is_present(s, table[i]) && !is_leaf(s, table[i], level))
+				release_tables(s, entry_table(s, table[i]), level - 1);
+	table_release(s, table);
+}
+
 /* Gives every table back. What the leaves map is not touched. Harmless on a tree whose init failed.
  * Context: no processor uses the tree, nor will without an invalidation. */
 void slpt_destroy(struct slpt *s)
 {
 	if (!s->root)
 		return;
-	clear_range(s, 0, BIT64(s->format->gpa_bits));
-	table_release(s, s->root);
+	release_tables(s, s->root, root_level(s));
 	assert(s->table_count == 0);
 	s->root = NULL;
 }

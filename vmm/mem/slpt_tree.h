@@ -76,12 +76,10 @@ static inline void generation_raise(struct slpt *s)
 
 static inline uint64_t *table_new(struct slpt *s)
 {
-	uint64_t *table = s->pages->alloc(s->pages->ctx, 0);
+	uint64_t *table = page_source_zeroed(s->pages, 0);
 
-	if (!table)
-		return NULL;
-	memset(table, 0, PAGE_SIZE);
-	s->table_count++;
+	if (table)
+		s->table_count++;
 	return table;
 }
 

@@ -105,6 +105,28 @@ static void leave(struct monitor *m, struct vm *vm)
 	m->mode = MONITOR_PROMPT;
 }
 
+static void leave_by_key(struct monitor *m, struct vm *vm)
+{
+	notice(m, ": left the console");
+	leave(m, vm);
+}
+
+/* The guest has no room for more: keys are kept back, but Ctrl-] is heard, and what stands before it is of no use then. */
+static bool keep_keys(struct monitor *m, struct vm *vm)
+{
+	uint8_t byte;
+
+	while (ring_room(&m->ahead) > 0 && m->term->read(m->term->ctx, &byte, 1) == 1) {
+		if (byte == CTRL_BRACKET) {
+			ring_clear(&m->ahead);
+			leave_by_key(m, vm);
+			return false;
+		}
+		(void)ring_push(&m->ahead, byte);
+	}
+	return true;
+}
+
 /* Typed bytes go to the guest. False: the console is left. */
 static bool take_keys(struct monitor *m, struct vm *vm)
 {
@@ -113,15 +135,14 @@ static bool take_keys(struct monitor *m, struct vm *vm)
 
 	while (ring_room(&c->input) > 0 && monitor_next_byte(m, &byte)) {
 		if (byte == CTRL_BRACKET) {
-			notice(m, ": left the console");
-			leave(m, vm);
+			leave_by_key(m, vm);
 			return false;
 		}
 		vm_lock(vm);
 		(void)console_type(c, &byte, 1);
 		vm_unlock(vm);
 	}
-	return true;
+	return ring_room(&c->input) > 0 || keep_keys(m, vm);
 }
 
 bool attach_step(struct monitor *m)

@@ -70,6 +70,19 @@ static int make_io_bitmaps(struct vmx_machine *m)
 	return 0;
 }
 
+static int make_msr_bitmaps(struct vmx_machine *m)
+{
+	for (unsigned kind = 0; kind < MSR_BITMAP_KINDS; kind++) {
+		void *page = m->pages->alloc(m->pages->ctx, 0);
+
+		if (!page)
+			return ERR_NOMEM;
+		msr_bitmap_fill(page, (enum msr_bitmap)kind, m->ctls.apic_help);
+		m->msr_bitmap_hpa[kind] = m->pages->hpa_of(m->pages->ctx, page);
+	}
+	return 0;
+}
+
 /* What stands for the APIC's page in every guest's tables, and for a guest without one of its own as its registers. */
 static int make_apic_access_page(struct vmx_machine *m)
 {
@@ -106,7 +119,7 @@ int vmx_init(const struct vmx_probe *probe, const struct vmx_options *options, c
 	m->cr4_allowed = vmx_guest_cr4_allowed(&m->caps, options);
 	m->has_tsc_aux = features.rdtscp;
 	choose_fpu(m);
-	if (make_apic_access_page(m) != 0)
+	if (make_apic_access_page(m) != 0 || make_msr_bitmaps(m) != 0)
 		return ERR_NOMEM;
 	return make_io_bitmaps(m);
 }

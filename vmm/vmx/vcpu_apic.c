@@ -7,7 +7,6 @@
 #include "vmm/vmx/vmx_insn.h"
 #include "vmm/vmx/vmx_vcpu.h"
 
-#define X2APIC_REGISTERS 64u
 #define SVI_SHIFT 8u
 
 enum vcpu_apic_help vcpu_hw_apic_help(void)
@@ -36,24 +35,7 @@ void vcpu_hw_apic_attach(struct vcpu *v, void *page)
 	vmcs_close(&w);
 }
 
-/* Only while the processor virtualises the x2APIC's MSRs may any of them not leave the guest: it would reach the host's own
- * APIC. Without register virtualization that is the TPR alone; with virtual-interrupt delivery EOI and SELF_IPI can be
- * written too (SDM 3 "Virtualizing MSR-Based APIC Accesses"). */
-static void pass_x2apic(struct vcpu *v, bool on, uint64_t readable)
-{
-	bool all = on && vcpu_hw_apic_help() == VCPU_APIC_ALL;
-
-	for (unsigned n = 0; n < X2APIC_REGISTERS; n++) {
-		uint32_t msr = X2APIC_MSR_BASE + n;
-		bool tpr = on && msr == X2APIC_MSR(LAPIC_TPR);
-		bool read = tpr || (all && bits_test(readable, n));
-		bool write = tpr || (all && (msr == X2APIC_MSR(LAPIC_EOI) || msr == X2APIC_MSR(LAPIC_SELF_IPI)));
-
-		vcpu_hw_msr_passthrough(v, msr, read, write);
-	}
-}
-
-void vcpu_hw_apic_mode(struct vcpu *v, bool x2apic, uint64_t readable)
+void vcpu_hw_apic_mode(struct vcpu *v, bool x2apic)
 {
 	const uint32_t xapic_ctl = PROC2_VIRTUALIZE_APIC_ACCESSES, x2apic_ctl = PROC2_VIRTUALIZE_X2APIC;
 	uint32_t ctls = vmx_machine.ctls.word[VMX_CTL_PROC2];
@@ -62,7 +44,7 @@ void vcpu_hw_apic_mode(struct vcpu *v, bool x2apic, uint64_t readable)
 	if (x2apic)
 		ctls = (ctls & ~xapic_ctl) | (vmx_machine.ctls.has_x2apic ? x2apic_ctl : 0);
 	vmwrite(VMCS_PROC_CTLS2, ctls);
-	pass_x2apic(v, (ctls & x2apic_ctl) != 0, readable);
+	vmwrite(VMCS_MSR_BITMAP, vmx_machine.msr_bitmap_hpa[ctls & x2apic_ctl ? MSR_BITMAP_X2APIC : MSR_BITMAP_PLAIN]);
 	vmcs_close(&w);
 }
 

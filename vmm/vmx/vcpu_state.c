@@ -260,19 +260,6 @@ void vcpu_hw_set_tsc_offset(struct vcpu *v, int64_t offset)
 	vmcs_close(&w);
 }
 
-/* MSRs outside the two ranges of the bitmap always leave the guest. SDM 3 "MSR-Bitmap Address". */
-void vcpu_hw_msr_passthrough(struct vcpu *v, uint32_t msr, bool read, bool write)
-{
-	bool high = msr >= MSR_BITMAP_HIGH_BASE;
-	uint32_t bit = high ? msr - MSR_BITMAP_HIGH_BASE : msr;
-	uint8_t *map = v->hw->msr_bitmap;
-
-	if (bit >= MSR_BITMAP_RANGE)
-		return;
-	bitmap_assign((uint64_t *)(map + (high ? MSR_BITMAP_READ_HIGH : MSR_BITMAP_READ_LOW)), bit, !read);
-	bitmap_assign((uint64_t *)(map + (high ? MSR_BITMAP_WRITE_HIGH : MSR_BITMAP_WRITE_LOW)), bit, !write);
-}
-
 /* Everything that works on state components which this backend does not switch: XSAVE and the vector extensions beyond SSE. */
 static void hide_xsave(uint32_t leaf, uint32_t out[4])
 {

@@ -131,16 +131,6 @@ int vcpu_hw_holder(const struct vcpu *v)
 	return __atomic_load_n(&v->hw->cpu, __ATOMIC_ACQUIRE);
 }
 
-static void *alloc_zeroed(unsigned order)
-{
-	const struct page_source *pages = vmx_machine.pages;
-	void *block = pages->alloc(pages->ctx, order);
-
-	if (block)
-		memset(block, 0, PAGE_SIZE << order);
-	return block;
-}
-
 static void free_pages(void *block, unsigned order)
 {
 	const struct page_source *pages = vmx_machine.pages;
@@ -162,7 +152,6 @@ static unsigned area_order(void)
 static void free_hw(struct vcpu_hw *hw)
 {
 	vpid_give_back(hw->vpid);
-	free_pages(hw->msr_bitmap, 0);
 	free_pages(hw->vmcs, 0);
 	free_pages(hw, hw->area_order);
 }
@@ -171,7 +160,7 @@ static struct vcpu_hw *make_hw(void)
 {
 	const struct page_source *pages = vmx_machine.pages;
 	unsigned order = area_order();
-	struct vcpu_hw *hw = alloc_zeroed(order);
+	struct vcpu_hw *hw = page_source_zeroed(pages, order);
 
 	if (!hw)
 		return NULL;
@@ -179,15 +168,13 @@ static struct vcpu_hw *make_hw(void)
 	hw->fpu = (uint8_t *)hw + ALIGN_UP(sizeof(*hw), (size_t)FPU_ALIGN);
 	hw->cpu = hw->last_cpu = VMX_NO_CPU;
 	hw->slpt_generation = VMX_GENERATION_NONE;
-	hw->vmcs = alloc_zeroed(0);
-	hw->msr_bitmap = alloc_zeroed(0);
+	hw->vmcs = page_source_zeroed(pages, 0);
 	if (vmx_machine.ctls.has_vpid)
 		hw->vpid = vpid_take();
-	if (!hw->vmcs || !hw->msr_bitmap || (vmx_machine.ctls.has_vpid && hw->vpid == 0)) {
+	if (!hw->vmcs || (vmx_machine.ctls.has_vpid && hw->vpid == 0)) {
 		free_hw(hw);
 		return NULL;
 	}
-	memset(hw->msr_bitmap, 0xff, PAGE_SIZE);
 	*(uint32_t *)hw->vmcs = vmx_machine.caps.revision;
 	hw->vmcs_hpa = pages->hpa_of(pages->ctx, hw->vmcs);
 	return hw;

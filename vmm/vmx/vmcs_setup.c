@@ -26,7 +26,7 @@ static void write_addresses(const struct vcpu_hw *hw)
 
 	vmwrite(VMCS_IO_BITMAP_A, m->io_bitmaps_hpa);
 	vmwrite(VMCS_IO_BITMAP_B, m->io_bitmaps_hpa + PAGE_SIZE);
-	vmwrite(VMCS_MSR_BITMAP, m->pages->hpa_of(m->pages->ctx, hw->msr_bitmap));
+	vmwrite(VMCS_MSR_BITMAP, m->msr_bitmap_hpa[MSR_BITMAP_PLAIN]);
 	vmwrite(VMCS_EPT_POINTER, hw->eptp);
 }
 

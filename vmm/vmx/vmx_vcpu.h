@@ -4,6 +4,7 @@
 #include "arch/x86/percpu.h"
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/vmx/audit.h"
+#include "vmm/vmx/msr_bitmap.h"
 #include "vmm/vmx/vmx.h"
 #include "vmm/vmx/vmx_caps.h"
 #include "vmm/vmx/vmx_check.h"
@@ -28,6 +29,7 @@ struct vmx_machine {
 	const struct page_source *pages;
 	uint8_t *io_bitmaps; /* two pages of ones: every port leaves the guest */
 	uint64_t io_bitmaps_hpa;
+	uint64_t msr_bitmap_hpa[MSR_BITMAP_KINDS];
 	uint64_t apic_access_hpa;          /* a page of zeros that nobody uses; 0: no APIC virtualisation of any kind */
 	uint64_t cr0_allowed, cr4_allowed; /* what guests may set */
 	bool has_xsave, has_xsaveopt, has_tsc_aux;
@@ -83,7 +85,6 @@ struct vcpu_hw {
 	uint64_t cr0_mask, cr4_mask; /* bits that leave the guest when it writes them */
 	void *vmcs;
 	uint64_t vmcs_hpa;
-	uint8_t *msr_bitmap;
 	unsigned area_order; /* of the block that this struct begins */
 	/* Valid while the vCPU is not live on a CPU. */
 	uint64_t cr2, xcr0, dr[4], dr6;
