@@ -202,7 +202,7 @@ void boot_acpi(struct machine *m)
 
 	m->has_acpi = find_rsdp(m, &rsdp) && acpi_root_open(&memory, &rsdp, &m->acpi) == 0;
 	if (!m->has_acpi)
-		log_warn("ACPI: no tables; one CPU, and power-off only where the chipset is known");
+		log_warn("ACPI: no tables; CPUs are called by a broadcast, power-off only where the chipset is known");
 	if (m->has_acpi && acpi_find(&memory, &m->acpi, ACPI_SIGNATURE('F', 'A', 'C', 'P'), &table) == 0)
 		has_fadt = acpi_fadt_parse(&table, &m->fadt) == 0;
 	if (has_fadt && acpi_table_at(&memory, m->fadt.dsdt, &table) == 0)
