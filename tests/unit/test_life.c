@@ -551,6 +551,31 @@ static void test_a_vm_that_only_crashes_is_left_alone(void **state)
 	}
 }
 
+/* The log is everybody's: one guest cannot fill it. */
+static void test_a_guest_that_only_resets_is_not_heard(void **state)
+{
+	struct vm *vm = vm_with("restart", "no");
+	size_t before;
+
+	(void)state;
+	for (unsigned n = 0; n < 10; n++)
+		guest_ends_by(vm, 0xcf9, 1, 6);
+	assert_true(logged("a: the guest asks for one reset after the other"));
+	before = log_bytes();
+	for (unsigned n = 0; n < 100; n++) {
+		guest_ends_by(vm, 0xcf9, 1, 6);
+		assert_int_equal(vm->state, VM_RUNNING); /* it goes on all the same */
+	}
+	assert_int_equal(log_bytes(), before);
+	assert_int_equal(vm->restarts, 110);
+	vm->clock_offset += (int64_t)(2 * FX_TSC_HZ);
+	guest_ends_by(vm, 0xcf9, 1, 6);
+	assert_true(log_bytes() > before);
+	before = log_bytes();
+	assert_int_equal(vm_reset(&fx_host, vm, fx_why), 0);
+	assert_true(log_bytes() > before);
+}
+
 /* --- the console's two directions --- */
 
 /* A kernel that has no serial driver yet is heard. */
@@ -614,6 +639,7 @@ int main(void)
 		T(test_no_debug_exit_unless_told),
 		T(test_crash_and_restart_policies),
 		T(test_a_vm_that_only_crashes_is_left_alone),
+		T(test_a_guest_that_only_resets_is_not_heard),
 		T(test_console_through_the_debug_port),
 		T(test_console_through_the_uart),
 	};

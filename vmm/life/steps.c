@@ -76,19 +76,17 @@ static int start(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 	/* The clock begins now, not when the images were loaded. */
 	vm_clock_set(vm, 0);
 	go(vm, next);
-	log_info("%s: started", vm->config.name);
+	if (vm->quick_ends < QUICK_ENDS_MAX)
+		log_info("%s: started", vm->config.name);
 	return 0;
 }
 
 int vm_start(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 {
-	int err;
-
 	freeze_for_step(host, vm);
-	err = start(host, vm, why);
-	if (err == 0)
+	if (vm->state != VM_RUNNING)
 		vm->quick_ends = 0;
-	return err;
+	return start(host, vm, why);
 }
 
 int vm_pause(struct vm *vm, char why[LIFE_WHY])
@@ -124,10 +122,11 @@ int vm_reset(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 	if (life_next(vm->state, LIFE_RESET, &next) != 0)
 		return refuse(vm, "reset", why);
 	stop(vm, VM_STOPPED);
+	vm->quick_ends = 0;
 	err = start(host, vm, why);
 	if (err == 0)
-		vm->quick_ends = 0;
-	else if (before == VM_CRASHED)
+		return 0;
+	if (before == VM_CRASHED)
 		vm->state = VM_CRASHED;
 	else
 		log_error("%s: reset failed, the VM is stopped: %s", vm->config.name, why);
@@ -153,16 +152,34 @@ static void restart(struct vmm_host *host, struct vm *vm)
 		log_error("%s", why);
 }
 
+/* How often it has now ended within a second of its start, one time after the other. */
+static unsigned count_quick_end(struct vm *vm)
+{
+	vm->quick_ends = vclock_now(&vm->clock) < vm->clock.hz ? vm->quick_ends + 1 : 0;
+	return vm->quick_ends;
+}
+
 /* By the configuration. A VM that ends as soon as it is started would do nothing but fill the log. */
 static void restart_if_worth(struct vmm_host *host, struct vm *vm)
 {
-	if (vclock_now(&vm->clock) >= vm->clock.hz)
-		vm->quick_ends = 0;
-	else if (++vm->quick_ends >= QUICK_ENDS_MAX) {
+	if (count_quick_end(vm) >= QUICK_ENDS_MAX) {
 		log_error("%s: ended %u times within a second of its start: it is not started again", vm->config.name,
 			  vm->quick_ends);
 		return;
 	}
+	restart(host, vm);
+}
+
+/* A reset is a guest's to ask for, as often as it likes; but the log is everybody's. */
+static void reset_by_guest(struct vmm_host *host, struct vm *vm)
+{
+	unsigned quick = count_quick_end(vm);
+
+	if (quick < QUICK_ENDS_MAX)
+		log_info("%s: the guest asked for a reset", vm->config.name);
+	else if (quick == QUICK_ENDS_MAX)
+		log_warn("%s: the guest asks for one reset after the other: no more is said of those within a second",
+			 vm->config.name);
 	restart(host, vm);
 }
 
@@ -198,8 +215,7 @@ static void ended_by_itself(struct vmm_host *host, struct vm *vm)
 	vm->request = VM_REQUEST_NONE;
 	switch (request) {
 	case VM_REQUEST_RESET:
-		log_info("%s: the guest asked for a reset", vm->config.name);
-		restart(host, vm);
+		reset_by_guest(host, vm);
 		return;
 	case VM_REQUEST_DEBUG_EXIT:
 		log_info("%s: exited with code 0x%x", vm->config.name, vm->debug_exit_code);
