@@ -105,59 +105,21 @@ def test_memory(boot):
     hello_runs(m)
 
 
-def key(line):
-    return "[vm a]\nkernel = x\n%s\n" % line
-
-
-def long_key(name, length):
-    return key("%s = %s" % (name, "y" * length))
-
-
-# One of each kind that there is an answer for. QEMU does for these: the conf is read with or without VT-x.
+# Of the text as such, of a whole section, of keys and of values one each; tests/unit/test_conf.c has every kind there is. In
+# QEMU: the conf is read with or without VT-x.
 BAD_CONFS = [
-    # The text as such.
-    ("kernel = x\n", r"line 1: a key before the first \[vm NAME\]"),
-    ("[guest a]\nkernel = x\n", r"line 1: unknown section \[guest a\]; known is \[vm NAME\]"),
-    ("[vm a\nkernel = x\n", r"line 1: a section without \]"),
-    ("[vm -a]\nkernel = x\n", r"line 1: '-a' cannot be a VM's name: it has 1 to 31 letters"),
-    ("[vm %s]\nkernel = x\n" % ("n" * 32), r"line 1: 'n{32}' cannot be a VM's name"),
-    ("[vm a]\nkernel = x\n[vm a]\nkernel = y\n", r"line 3: there is a \[vm a\] already"),
     ("".join("[vm a%d]\nkernel = x\n" % i for i in range(65)), r"line 129: \[vm a64\] is one too many: 64 VMs are allowed"),
-    (key("what is this"), r"line 3, \[vm a\]: 'what is this' is neither \[vm NAME\] nor KEY = VALUE"),
-    (key('cmdline = "open'), r"line 3, \[vm a\]: a quote is opened and not closed"),
-    (key("\0"), r"line 3, \[vm a\]: control character 0x00"),
-    # Keys.
-    (key("colour = red"), r"line 3, .*unknown key 'colour'; known are kernel, initrd, "),
-    (key("%s = 1" % ("k" * 100)), r"line 3, .*unknown key 'k{24}\.\.\.'"),
-    (key("memory = 2M\nmemory = 4M"), r"line 4, .*memory stands twice in this section"),
     ("[vm a]\nmemory = 16M\n", r"line 1, .*kernel is missing: it names the file to start"),
-    # Values.
-    ("[vm a]\nkernel =\n", r"line 2, .*kernel = : needs the name of a file"),
-    ("[vm a]\nkernel = two words\n", r"line 2, .*kernel = two words: a file's name without blanks is needed"),
-    ("[vm a]\nkernel = %s\n" % ("x" * 64), r"line 2, .*kernel = .*: the name has 64 characters, allowed are 63"),
-    (long_key("cmdline", 1024), r"line 3, .*cmdline = y.*: has 1024 characters, allowed are 1023"),
-    (long_key("cmdline", 3000), r"line 3, .*cmdline = y{24}\.\.\.: has 3000 characters, no value may have more than "),
-    (key("memory = 12"), r"line 3, \[vm a\]: memory = 12: 1M to 512G are allowed"),
-    (key("memory = lots"), r"line 3, .*memory = lots: a size such as 256M is needed"),
-    (key("memory = 4097K\n").replace("4097K", "1048577"), r"line 3, .*memory = 1048577: a multiple of 4K is needed"),
-    (key("cpus = 17"), r"line 3, .*cpus = 17: a number from 1 to 16 is needed"),
-    (key("autostart = perhaps"), r"line 3, .*autostart = perhaps: yes or no is needed"),
-    (key("restart = often"), r"line 3, .*restart = often: no, on-crash or always is needed"),
-    (key("unmapped = maybe"), r"line 3, .*unmapped = maybe: stop or ones is needed"),
-    (key("load-address = 0"), r"line 3, .*load-address = 0: an address from 1 to 0xffffffff is needed"),
-    (key("cpuid = fsrm"), r"line 3, .*cpuid = fsrm: features to hide are needed, such as -fsrm,-avx2"),
-    (key("cpuid = -"), r"line 3, .*cpuid = -: a feature's name has 1 to 15 letters"),
-    (key("cpuid = -fsrm -avx2"), r"line 3, .*features are separated by commas"),
-    (key("cpuid = " + ",".join("-f%d" % i for i in range(33))), r"line 3, .*at most 32 features can be named"),
-    (key("module = m\n" * 9), r"line 11, .*a VM has at most 8 modules"),
-    (key("module = m " + "w" * 256), r"line 3, .*the words behind the file have 256 characters, allowed are 255"),
+    ("[vm a]\nkernel = x\ncolour = red\n", r"line 3, .*unknown key 'colour'; known are kernel, initrd, "),
+    ("[vm a]\nkernel = x\ncmdline = %s\n" % ("y" * 3000),
+     r"line 3, .*cmdline = y{24}\.\.\.: has 3000 characters, no value may have more than "),
 ]
 
 
 def test_conf(boot):
     """Each is named with its line, and then there is no VM at all."""
     for conf, words in BAD_CONFS:
-        m = boot(conf=conf, files={"x": b"x", "y": b"y", "m": b"m", "two": b"2"}, emulator="qemu", mem=128)
+        m = boot(conf=conf, files={"x": b"x"}, emulator="qemu", mem=128)
         text = m.prompt()
         assert re.search(r"error: avatar\.conf, " + words, text), (words, text)
         assert m.command("list") == "no VMs\n"
