@@ -389,16 +389,27 @@ void page_trim(struct page_alloc *pa, uint64_t hpa, unsigned order, uint64_t pag
 	alloc_lock_release(&pa->cfg.lock);
 }
 
-/* Bytes free now, in all zones.  Context: any. */
-uint64_t page_alloc_free_bytes(const struct page_alloc *pa)
+/* Used memory that is not in use, in pages; clean adds the clean. Other CPUs move what they scrub from one count to another. */
+static uint64_t count_free(const struct page_alloc *pa, bool clean)
 {
-	return (pa->free_pages[PAGE_CLEAN] + pa->free_pages[PAGE_DIRTY] + pa->scrubbing_pages) << PAGE_SHIFT;
+	uint64_t pages;
+
+	alloc_lock_acquire(&pa->cfg.lock);
+	pages = pa->free_pages[PAGE_DIRTY] + pa->scrubbing_pages + (clean ? pa->free_pages[PAGE_CLEAN] : 0);
+	alloc_lock_release(&pa->cfg.lock);
+	return pages;
 }
 
-/* Those of them that were used and not yet scrubbed.  Context: any. */
+/* Bytes free now, in all zones.  Context: any; takes the lock. */
+uint64_t page_alloc_free_bytes(const struct page_alloc *pa)
+{
+	return count_free(pa, true) << PAGE_SHIFT;
+}
+
+/* Those of them that were used and not yet scrubbed.  Context: any; takes the lock. */
 uint64_t page_alloc_dirty_bytes(const struct page_alloc *pa)
 {
-	return (pa->free_pages[PAGE_DIRTY] + pa->scrubbing_pages) << PAGE_SHIFT;
+	return count_free(pa, false) << PAGE_SHIFT;
 }
 
 /* Bytes that were ever added.  Context: any. */

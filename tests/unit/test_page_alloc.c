@@ -344,6 +344,9 @@ static void test_lock(void **state)
 	lock_uses = 0;
 	page_free(&pa, page_alloc(&pa, 4), 4);
 	assert_int_equal(lock_uses, 2);
+	(void)page_alloc_free_bytes(&pa); /* of several counts */
+	(void)page_alloc_dirty_bytes(&pa);
+	assert_int_equal(lock_uses, 4);
 	assert_int_equal(lock_depth, 0);
 }
 
