@@ -435,6 +435,21 @@ static void test_own_alarm_wakes_and_bounds_the_idle_time(void **state)
 	assert_false(deadline_armed(&v->seat->alarm));
 }
 
+/* All-ones is how some say "never": it must not come out as a deadline that has passed. */
+static void test_a_deadline_of_never_leaves_the_slice_alone(void **state)
+{
+	uint64_t begin = rdtsc();
+
+	(void)state;
+	vlapic_mmio_write(v->lapic, LAPIC_SVR, 4, LAPIC_SVR_ENABLE | 0xff);
+	vlapic_mmio_write(v->lapic, LAPIC_LVT_TIMER, 4, LAPIC_LVT_TIMER_TSC_DEADLINE | 0x40);
+	assert_int_equal(vlapic_msr_write(v->lapic, MSR_IA32_TSC_DEADLINE_INDEX, UINT64_MAX), 0);
+	will_exit_for(v, EXIT_PAUSE);
+	turns(1);
+	assert_int_equal(v->hw->enters, 1);
+	assert_true(v->hw->last_deadline > begin);
+}
+
 /* --- requests --- */
 
 static void test_pause_request_keeps_the_others(void **state)
@@ -655,6 +670,7 @@ int main(void)
 		T(test_alarm_not_a_tick_early),
 		T(test_own_alarm_bounds_the_entry_and_fires),
 		T(test_own_alarm_wakes_and_bounds_the_idle_time),
+		T(test_a_deadline_of_never_leaves_the_slice_alone),
 		T(test_pause_request_keeps_the_others),
 		T(test_a_call_makes_the_entry_turn_back),
 		T(test_a_call_of_the_scheduler_ends_the_stay),

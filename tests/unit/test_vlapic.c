@@ -1402,9 +1402,13 @@ static void test_timer_deadline(void **state)
 	assert_int_equal(set_deadline(9000), 0);
 	assert_int_equal(set_deadline(0), 0);
 	assert_int_equal(vclock_next(&m.clock), VCLOCK_NEVER);
-	/* The farthest future does not wrap. */
+	/* The farthest future is never. */
 	assert_int_equal(set_deadline(UINT64_MAX), 0);
-	assert_true(vclock_next(&m.clock) > UINT64_MAX / 2);
+	assert_true(deadline() == UINT64_MAX);
+	assert_int_equal(vclock_next(&m.clock), VCLOCK_NEVER);
+	assert_int_equal(set_deadline(UINT64_MAX / 4), 0);
+	assert_int_equal(vclock_next(&m.clock), UINT64_MAX / 4);
+	assert_int_equal(set_deadline(UINT64_MAX), 0);
 	advance(1000);
 	assert_int_equal(vlapic_pending(A0), -1);
 	/* Leaving the mode disarms, and so does entering it. */

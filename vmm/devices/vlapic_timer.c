@@ -6,6 +6,10 @@
  * period of nanoseconds; interrupts that come faster than it can take them merge anyway. */
 #define ALARMS_PER_SECOND 100000u
 
+/* A deadline this many ticks ahead, a century, is none: all-ones is how some say "never". As an alarm it would wrap where it is
+ * reckoned in the host's TSC, which began earlier, and would be due at once, for ever. */
+#define FAR_FUTURE BIT64(63)
+
 static uint64_t ticks_to_counts(const struct vlapic *v, uint64_t ticks)
 {
 	return v->clock->hz == v->timer_hz ? ticks : vclock_to_counts(v->clock, ticks, v->timer_hz);
@@ -84,7 +88,7 @@ static void arm_deadline(struct vlapic *v)
 		return;
 	}
 	left = v->timer.deadline - tsc;
-	vclock_arm(v->clock, &v->timer.alarm, left < VCLOCK_NEVER - now ? now + left : VCLOCK_NEVER - 1);
+	vclock_arm(v->clock, &v->timer.alarm, left < FAR_FUTURE ? now + left : VCLOCK_NEVER);
 }
 
 static void fire(void *ctx)
