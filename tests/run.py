@@ -179,8 +179,9 @@ def run(o):
                 pass
     finally:
         stop(process)
-    say("\r\nrun: " + ("left by Ctrl-A x" if left else why_ended(process)))
-    return 0
+    end = "left by Ctrl-A x" if left else why_ended(process)
+    say("\r\nrun: " + end)
+    return 0 if left or end == "the machine is off" else 1
 
 
 def on_signal(number, _):
