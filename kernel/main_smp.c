@@ -63,7 +63,7 @@ static volatile uint32_t *page_word(const uint8_t *symbol)
 }
 
 /* On the new CPU: may it join? Else `why` says what is wrong. */
-static bool fit_to_join(const struct machine *m, const struct percpu *cpu, char *why)
+static bool fit_to_join(const struct machine *m, struct percpu *cpu, char *why)
 {
 	struct vmx_probe here;
 	int err;
@@ -76,6 +76,7 @@ static bool fit_to_join(const struct machine *m, const struct percpu *cpu, char 
 	err = m->host.can_run ? vmx_cpu_init() : 0;
 	if (err != 0)
 		fmt_snprintf(why, CPU_WHY_BYTES, "VT-x cannot be switched on: %s", err_str(err));
+	cpu->protection = paging_protection();
 	return err == 0;
 }
 
@@ -258,6 +259,7 @@ static bool admit(struct machine *m, uint32_t index, struct cpu_record *r, unsig
 		return false;
 	if (state_of(index) == AP_READY) {
 		r->index = index;
+		r->protection = percpu_get(index)->protection;
 		m->cpus.running++;
 		return true;
 	}
@@ -466,6 +468,7 @@ void boot_smp(struct machine *m)
 	nmi_kick_hook = vmx_nmi_window;
 	(void)add_record(&m->cpus, bsp->apic_id);
 	m->cpus.records[0].index = 0;
+	m->cpus.records[0].protection = paging_protection();
 	m->cpus.running = 1;
 	if (m->has_madt)
 		read_madt(m);

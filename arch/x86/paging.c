@@ -145,6 +145,15 @@ void paging_load(void)
 	write_cr4(cr4 | CR4_OSFXSR | CR4_OSXMMEXCPT);
 }
 
+uint32_t paging_protection(void)
+{
+	uint64_t cr4 = read_cr4();
+
+	return (read_cr0() & CR0_WP ? PROTECTION_WP : 0) | (rdmsr(MSR_EFER) & EFER_NXE ? PROTECTION_NX : 0) |
+	       (cr4 & CR4_SMEP ? PROTECTION_SMEP : 0) | (cr4 & CR4_SMAP ? PROTECTION_SMAP : 0) |
+	       (cr4 & CR4_UMIP ? PROTECTION_UMIP : 0);
+}
+
 uint64_t paging_root_hpa(void)
 {
 	return tables.root_hpa;

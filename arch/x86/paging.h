@@ -31,6 +31,15 @@ MUST_CHECK int paging_init(uint64_t load_hpa, const struct page_source *pages, c
  * first. */
 void paging_load(void);
 
+/* Of these protections, the ones that this CPU has on, by its registers. */
+#define PROTECTION_WP BIT32(0)   /* read-only pages hold for ring 0 too */
+#define PROTECTION_NX BIT32(1)   /* data is not executed */
+#define PROTECTION_SMEP BIT32(2) /* nor is what user mode could have written */
+#define PROTECTION_SMAP BIT32(3) /* which is not read either */
+#define PROTECTION_UMIP BIT32(4) /* no SGDT and the like outside of ring 0 */
+#define PROTECTION_COUNT 5u
+uint32_t paging_protection(void);
+
 /* What CR3 holds. Below 4 GiB when pages gave it there: a CPU that starts in protected mode can load no more. */
 uint64_t paging_root_hpa(void);
 

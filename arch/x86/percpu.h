@@ -37,14 +37,15 @@ struct percpu {
 	uint32_t
 		attention; /* somebody wants this CPU: it enters no guest and does not halt; atomic; by offset in assembly */
 	void *slot[PERCPU_SLOT_COUNT];
-	uint64_t spurious; /* interrupts nobody had a handler for */
-	uint64_t fixups;   /* faults mended by the exception table */
-	bool online;       /* up, and takes kicks; set by the CPU itself */
-	bool kicked;       /* an NMI of ours is under way to it (nmi.c) */
-	uint64_t kicks;    /* NMIs of ours that it has taken */
-	uint64_t sleeps;   /* times that it went to sleep with nothing to run */
-	uint64_t timer_at; /* what its timer is armed for (kernel/idle.c) */
-	int64_t tsc_delta; /* its TSC less the first CPU's, as far as known */
+	uint64_t spurious;   /* interrupts nobody had a handler for */
+	uint64_t fixups;     /* faults mended by the exception table */
+	bool online;         /* up, and takes kicks; set by the CPU itself */
+	bool kicked;         /* an NMI of ours is under way to it (nmi.c) */
+	uint64_t kicks;      /* NMIs of ours that it has taken */
+	uint64_t sleeps;     /* times that it went to sleep with nothing to run */
+	uint64_t timer_at;   /* what its timer is armed for (kernel/idle.c) */
+	int64_t tsc_delta;   /* its TSC less the first CPU's, as far as known */
+	uint32_t protection; /* PROTECTION_* that are on (paging.h) */
 	bool in_nmi;
 	struct locks_held locks; /* only with DEBUG=1 */
 	uint64_t flushed;        /* up to which demand it has dropped its translations (tlb.c) */

@@ -87,6 +87,15 @@ def test_differs(boot, emulator):
     assert [(c["apic_id"], c.get("index")) for c in cpus(m)] == [(0, 0), (1, None), (2, 1), (3, 2)]
 
 
+@pytest.mark.parametrize("cpu, words", [("max", "WP NX SMEP SMAP UMIP"), ("qemu64", "WP NX")])
+def test_protection(boot, cpu, words):
+    """What the processor has is on, on every CPU."""
+    m = boot(conf=None, emulator="qemu", cpu=cpu, cpus=2)
+    m.prompt()
+    assert "\nprotection: %s\n" % words in m.command("info")
+    assert [c["protection"] for c in cpus(m)] == [words, words]
+
+
 def test_wx_afterwards(boot):
     """The page in which CPUs start is executable, and at a low address, only as long as they do."""
     m = boot(conf=None, emulator="qemu", cpus=4, bootline="selftest=wx")

@@ -123,7 +123,9 @@ static struct page_alloc pages;
 static struct uart uart;
 static struct power power;
 static const struct cpu_table cpus = {
-	.records = {{.apic_id = 4}, {.apic_id = 6, .index = 1, .tsc_delta = -12}, {7, CPU_NO_INDEX, 0, "it sulks"}},
+	.records = {{.apic_id = 4, .protection = 0x1f},
+		    {.apic_id = 6, .index = 1, .tsc_delta = -12, .protection = 0x17},
+		    {.apic_id = 7, .index = CPU_NO_INDEX, .why = "it sulks"}},
 	.count = 3,
 	.running = 2,
 	.missed = 1,
@@ -465,7 +467,7 @@ static void test_info(void **state)
 	has("info", "processor: A \"Brand\" of 1 GHz\n");
 	has("info machine", "memory:    64 MiB, 16 MiB free\n");
 	has("info", "CPUs:      2 of 4 run\n  CPU 0    APIC ID 4, TSC +0 ticks\n  CPU 1    APIC ID 6, TSC -12 ticks\n"
-		    "  left out APIC ID 7: it sulks\n");
+		    "  left out APIC ID 7: it sulks\nprotection: WP NX SMEP UMIP\n"); /* what both have */
 	has("info memory", "VM a ");
 	has("info memory", "own ");
 	has("info memory", "host's pages");
@@ -706,9 +708,11 @@ static void test_json(void **state)
 	json_has("start b", "\"ok\":false,\"error\":\"there is no VM 'b'; `list` shows those that are\"}");
 	json_has("start a", "\"ok\":true");
 	json_has("info", "\"processor\":\"A \\\"Brand\\\" of 1 GHz\"");
-	json_has("info", "\"cpus_running\":2,\"cpus\":[{\"apic_id\":4,\"state\":\"runs\",\"index\":0,\"tsc_delta\":0},"
-			 "{\"apic_id\":6,\"state\":\"runs\",\"index\":1,\"tsc_delta\":-12},"
-			 "{\"apic_id\":7,\"state\":\"left out\",\"why\":\"it sulks\"}]");
+	json_has("info",
+		 "\"cpus_running\":2,\"cpus\":[{\"apic_id\":4,\"state\":\"runs\",\"index\":0,\"tsc_delta\":0,"
+		 "\"protection\":\"WP NX SMEP SMAP UMIP\"},"
+		 "{\"apic_id\":6,\"state\":\"runs\",\"index\":1,\"tsc_delta\":-12,\"protection\":\"WP NX SMEP UMIP\"},"
+		 "{\"apic_id\":7,\"state\":\"left out\",\"why\":\"it sulks\"}]");
 	json_has("info memory",
 		 "\"ram_bytes\":67108864,\"usable_bytes\":33554432,\"free_bytes\":16777216,\"dirty_bytes\":65536");
 	json_has("info memory", "\"image_bytes\":1048576,\"metadata_bytes\":");

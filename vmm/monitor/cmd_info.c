@@ -1,9 +1,12 @@
 /* `info`: the machine, its memory, its boot modules. A VM is in info_vm.c, what guests are given in info_policy.c. */
 #include "vmm/monitor/commands.h"
 
+#include "arch/x86/paging.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "vmm/monitor/info.h"
+
+#define PROTECTION_WORDS 32u
 
 static const char *processor(const struct monitor_machine *k)
 {
@@ -17,8 +20,36 @@ static const char *way_off(const struct monitor_machine *k)
 	return way == NULL ? "none" : way;
 }
 
+/* "WP NX SMEP": what of PROTECTION_* is on. */
+static const char *protection_words(uint32_t protection, char *buf, size_t size)
+{
+	static const char *const names[PROTECTION_COUNT] = {"WP", "NX", "SMEP", "SMAP", "UMIP"};
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; i < PROTECTION_COUNT; i++) {
+		if (protection & BIT32(i))
+			fmt_append(buf, size, &len, "%s%s", len == 0 ? "" : " ", names[i]);
+	}
+	return buf;
+}
+
+/* What is on on all CPUs that run. */
+static uint32_t common_protection(const struct cpu_table *t)
+{
+	uint32_t common = UINT32_MAX;
+
+	for (unsigned i = 0; i < t->count; i++) {
+		if (t->records[i].index != CPU_NO_INDEX)
+			common &= t->records[i].protection;
+	}
+	return common;
+}
+
 static void cpus_json(struct reply *r, const struct cpu_table *t)
 {
+	char words[PROTECTION_WORDS];
+
 	reply_number(r, "cpus_running", t->running);
 	reply_open(r, "cpus", '[');
 	for (unsigned i = 0; i < t->count; i++) {
@@ -31,6 +62,7 @@ static void cpus_json(struct reply *r, const struct cpu_table *t)
 		if (runs) {
 			reply_number(r, "index", cpu->index);
 			reply_signed(r, "tsc_delta", cpu->tsc_delta);
+			reply_string(r, "protection", protection_words(cpu->protection, words, sizeof(words)));
 		} else {
 			reply_string(r, "why", cpu->why);
 		}
@@ -83,6 +115,7 @@ static void info_machine(struct monitor *m)
 	mon_printf(m, "AvatarVt-x %s\n", AVATAR_VERSION);
 	mon_printf(m, "processor: %s\n", processor(k));
 	cpus_text(m, k->cpus);
+	mon_printf(m, "protection: %s\n", protection_words(common_protection(k->cpus), text, sizeof(text)));
 	mon_printf(m, "time:      %s\n", tsc_describe(k->tsc, text, sizeof(text)));
 	mon_printf(m, "boot:      %llu ticks from the loader to the guests\n", (unsigned long long)k->boot_ticks);
 	mon_printf(m, "memory:    %s, %s free\n", fmt_size(a, k->memmap->ram_bytes),
