@@ -35,9 +35,20 @@ static void read_loader(struct machine *m, uint64_t info_hpa)
 /* A word that nobody knows was meant to do something: say that it does not. */
 static void check_words(const struct bootline *bl)
 {
-	static const char *const words[] = {"loglevel",         "console",       "run",  "selftest", "scrub",
-					    "nox2apic",         "notscdeadline", "cpus", "apicv",    "test-cpu-dead",
-					    "test-cpu-differs", "test-tsc-skew", NULL};
+	static const char *const words[] = {"loglevel",
+					    "console",
+					    "run",
+					    "selftest",
+					    "scrub",
+					    "nox2apic",
+					    "notscdeadline",
+					    "cpus",
+					    "apicv",
+					    "test-cpu-dead",
+					    "test-cpu-differs",
+					    "test-tsc-skew",
+					    "test-mtrr-differs",
+					    NULL};
 
 	for (size_t i = 0; i < bl->count; i++) {
 		if (bootline_unknown(bl, words, i) == i && bootline_unknown(bl, vmx_option_words, i) == i)

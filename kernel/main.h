@@ -74,6 +74,8 @@ void boot_interrupts(struct machine *m);
 void boot_time(struct machine *m);
 void boot_serial_irq(struct machine *m);
 void boot_vmx(struct machine *m); /* main_vmm.c */
+extern const uint32_t mtrr_fixed_msrs[MTRR_FIXED_COUNT];
+void read_mtrrs(struct mtrr_state *s, unsigned phys_bits);
 void boot_smp(struct machine *m); /* main_smp.c */
 /* Until ap_main is set: a function on another CPU, and until it has returned. */
 void smp_run(uint32_t index, void (*fn)(void *ctx), void *ctx);

@@ -6,8 +6,10 @@
 
 #include "arch/x86/idt.h"
 #include "arch/x86/insn.h"
+#include "arch/x86/msr.h"
 #include "arch/x86/nmi.h"
 #include "arch/x86/percpu.h"
+#include "arch/x86/regs.h"
 #include "arch/x86/tsc_sync.h"
 #include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
@@ -44,8 +46,8 @@ static enum ap_state states[CPU_MAX];
 static char whys[CPU_MAX][CPU_WHY_BYTES];
 static bool all_up; /* the start page is gone: whoever came through it flushes, then goes on */
 static uint64_t start_page_hpa;
-static uint64_t test_dead, test_differs; /* boot words: APIC IDs, UINT64_MAX: none */
-static uint64_t test_skew;               /* ticks by which the others' TSC is put ahead first */
+static uint64_t test_dead, test_differs, test_mtrr; /* boot words: APIC IDs, UINT64_MAX: none */
+static uint64_t test_skew;                          /* ticks by which the others' TSC is put ahead first */
 
 static void set_state(uint32_t index, enum ap_state state)
 {
@@ -62,6 +64,49 @@ static volatile uint32_t *page_word(const uint8_t *symbol)
 	return hva_of(start_page_hpa + (uint64_t)(symbol - ap_page));
 }
 
+/* On the new CPU: give it the first one's MTRRs. Nothing may be in its caches or be cached meanwhile, and translations hold
+ * types as well. Of all other CPUs only the first one runs, with the types that are right.
+ * Source: SDM 3 "MemTypeSet() Function", "MTRR Considerations in MP Systems". */
+static void set_mtrrs(const struct mtrr_state *want)
+{
+	uint64_t cr0 = read_cr0();
+
+	write_cr0(cr0 | CR0_CD);
+	wbinvd();
+	paging_flush();
+	wrmsr(MSR_MTRR_DEF_TYPE, want->def_type & ~(MTRR_DEF_ENABLE | MTRR_DEF_FIXED_ENABLE));
+	for (unsigned i = 0; want->has_fixed && i < MTRR_FIXED_COUNT; i++)
+		wrmsr(mtrr_fixed_msrs[i], want->fixed[i]);
+	for (unsigned i = 0; i < want->variable_count && i < MTRR_VARIABLE_MAX; i++) {
+		wrmsr(MSR_MTRR_PHYSBASE0 + 2 * i, want->variable[i].base);
+		wrmsr(MSR_MTRR_PHYSMASK0 + 2 * i, want->variable[i].mask);
+	}
+	wrmsr(MSR_MTRR_DEF_TYPE, want->def_type);
+	wbinvd();
+	paging_flush();
+	write_cr0(cr0);
+}
+
+/* Memory that two CPUs cache in different ways is not coherent. INIT leaves the MTRRs alone, and firmware has made them alike.
+ * Where not (in QEMU without KVM, INIT clears them), this CPU gets the first one's; `why` says what was different, and
+ * remains. (PAT is ours: paging_load() has set it.) */
+static bool same_memory_types(const struct machine *m, const struct percpu *cpu, char *why)
+{
+	const struct mtrr_state *first = &m->host.mtrr;
+	struct mtrr_state here = {0};
+
+	if (cpu->apic_id == test_mtrr)
+		wrmsr(MSR_MTRR_DEF_TYPE, first->def_type ^ MTRR_DEF_ENABLE);
+	read_mtrrs(&here, first->maxphyaddr);
+	if (mtrr_same(first, &here, why, CPU_WHY_BYTES))
+		return true;
+	if (here.variable_count != first->variable_count || here.has_fixed != first->has_fixed)
+		return false;
+	set_mtrrs(first);
+	read_mtrrs(&here, first->maxphyaddr);
+	return mtrr_same(first, &here, why, CPU_WHY_BYTES);
+}
+
 /* On the new CPU: may it join? Else `why` says what is wrong. */
 static bool fit_to_join(const struct machine *m, struct percpu *cpu, char *why)
 {
@@ -71,7 +116,7 @@ static bool fit_to_join(const struct machine *m, struct percpu *cpu, char *why)
 	vmx_probe(&here);
 	if (cpu->apic_id == test_differs)
 		here.raw.vmx[0] ^= 1;
-	if (!vmx_probe_same(&m->vmx, &here, why, CPU_WHY_BYTES))
+	if (!vmx_probe_same(&m->vmx, &here, why, CPU_WHY_BYTES) || !same_memory_types(m, cpu, why))
 		return false;
 	err = m->host.can_run ? vmx_cpu_init() : 0;
 	if (err != 0)
@@ -237,6 +282,7 @@ static int make_percpu(struct machine *m, uint32_t index, uint32_t apic_id)
 	if (err != 0)
 		return err;
 	cpu_stack_bounds(cpu->stacks, CPU_STACK_MAIN, &base, &ap_stack_tops[index]);
+	whys[index][0] = '\0';
 	set_state(index, AP_ABSENT);
 	return 0;
 }
@@ -260,6 +306,8 @@ static bool admit(struct machine *m, uint32_t index, struct cpu_record *r, unsig
 	if (state_of(index) == AP_READY) {
 		r->index = index;
 		r->protection = percpu_get(index)->protection;
+		if (whys[index][0] != '\0')
+			log_info("CPU %u: %s: it has the first CPU's memory types now", index, whys[index]);
 		m->cpus.running++;
 		return true;
 	}
@@ -450,8 +498,10 @@ static void read_test_words(const struct bootline *bl)
 {
 	if (bootline_number(bl, "test-cpu-dead", UINT64_MAX, &test_dead) != 0 ||
 	    bootline_number(bl, "test-cpu-differs", UINT64_MAX, &test_differs) != 0 ||
+	    bootline_number(bl, "test-mtrr-differs", UINT64_MAX, &test_mtrr) != 0 ||
 	    bootline_number(bl, "test-tsc-skew", 0, &test_skew) != 0)
-		log_error("boot line: test-cpu-dead=, test-cpu-differs= and test-tsc-skew= want numbers");
+		log_error(
+			"boot line: test-cpu-dead=, test-cpu-differs=, test-mtrr-differs= and test-tsc-skew= want numbers");
 }
 
 void boot_smp(struct machine *m)

@@ -29,16 +29,18 @@ static void log_line(void *ctx, const char *text)
 	log_info("%s", text);
 }
 
-static void read_mtrrs(struct mtrr_state *s, unsigned phys_bits)
+const uint32_t mtrr_fixed_msrs[MTRR_FIXED_COUNT] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
+						    0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
+
+/* On any CPU: for guests' mappings, and for the comparison of the CPUs. */
+void read_mtrrs(struct mtrr_state *s, unsigned phys_bits)
 {
-	static const uint32_t fixed[MTRR_FIXED_COUNT] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
-							 0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
 	uint64_t cap = rdmsr_or(0xfe, 0);
 
 	s->def_type = rdmsr_or(0x2ff, 0);
 	s->has_fixed = (cap & BIT64(8)) != 0;
 	for (unsigned i = 0; s->has_fixed && i < MTRR_FIXED_COUNT; i++)
-		s->fixed[i] = rdmsr_or(fixed[i], 0);
+		s->fixed[i] = rdmsr_or(mtrr_fixed_msrs[i], 0);
 	s->variable_count = (unsigned)(cap & 0xff);
 	for (unsigned i = 0; i < s->variable_count && i < MTRR_VARIABLE_MAX; i++) {
 		s->variable[i].base = rdmsr_or(0x200 + 2 * i, 0);
@@ -111,9 +113,9 @@ void boot_vmx(struct machine *m)
 	m->host.heap = &m->heap;
 	m->host.free_bytes = free_bytes;
 	m->host.idle_work = scrub_step;
+	read_mtrrs(&m->host.mtrr, cpu_snapshot_phys_bits(&m->vmx.cpu));
 	if (m->preflight.missing != 0)
 		return;
-	read_mtrrs(&m->host.mtrr, cpu_snapshot_phys_bits(&m->vmx.cpu));
 	err = vmx_init(&m->vmx, &m->vmx_options, &m->host.pages);
 	if (err == 0)
 		err = vmx_cpu_init();

@@ -62,6 +62,12 @@ def test_limit(boot):
     assert records[3]["why"] == "the boot line says cpus=2"
 
 
+def test_more_than_can_be_used(boot):
+    m = boot(conf=None, emulator="qemu", cpus=65)
+    assert "CPUs: 64 of 65 run\n" in m.prompt(120)
+    assert cpus(m)[64]["why"] == "no more than 64 CPUs can be used"
+
+
 def test_limit_nonsense(boot):
     m = boot(conf=None, emulator="qemu", cpus=2, bootline="cpus=0")
     text = m.prompt()
@@ -85,6 +91,16 @@ def test_differs(boot, emulator):
     assert re.search(r"warning: CPU with APIC ID 1 is left out: MSR 0x480 is 0x[0-9a-f]+, on the first CPU 0x[0-9a-f]+\n", text)
     assert "CPUs: 3 of 4 run\n" in text and "selftest: 200 kicks, each woke its CPU" in text
     assert [(c["apic_id"], c.get("index")) for c in cpus(m)] == [(0, 0), (1, None), (2, 1), (3, 2)]
+
+
+@pytest.mark.parametrize("emulator", ["bochs", "qemu"])
+def test_memory_types_differ(boot, emulator):
+    """A CPU whose MTRRs are off gets the first one's."""
+    m = boot(conf=None, emulator=emulator, cpus=3, mem=256, bootline="test-mtrr-differs=1")
+    text = m.prompt(90)
+    said = re.findall(r"\] CPU (\d): IA32_MTRR_DEF_TYPE is 0x([0-9a-f]+), on the first CPU 0x([0-9a-f]+): it has the first", text)
+    assert [(int(here, 16) ^ int(first, 16)) & 0x800 for cpu, here, first in said if cpu == "1"] == [0x800]
+    assert "CPUs: 3 of 3 run\n" in text
 
 
 @pytest.mark.parametrize("cpu, words", [("max", "WP NX SMEP SMAP UMIP"), ("qemu64", "WP NX")])

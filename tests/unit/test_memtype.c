@@ -160,6 +160,45 @@ static void test_random(void **state)
 	}
 }
 
+static void differs(const struct mtrr_state *first, const struct mtrr_state *here, const char *words)
+{
+	char why[112] = "";
+
+	assert_false(mtrr_same(first, here, why, sizeof(why)));
+	assert_string_equal(why, words);
+}
+
+static void test_same(void **state)
+{
+	const struct mtrr_state first = {.def_type = 0xc06,
+					 .has_fixed = true,
+					 .fixed = {0x0606060606060606},
+					 .variable_count = 2,
+					 .variable = {{0xc0000000, 0xfc0000000 | V}, {0x1000, 0x2000}},
+					 .maxphyaddr = 36};
+	struct mtrr_state here = first;
+	char why[112] = "";
+
+	(void)state;
+	assert_true(mtrr_same(&first, &here, why, sizeof(why)));
+	here.variable[1] = (struct mtrr_variable){0x3000, 0x4000}; /* not valid on either */
+	assert_true(mtrr_same(&first, &here, why, sizeof(why)));
+	here.variable[1].mask |= V;
+	differs(&first, &here, "IA32_MTRR_PHYSMASK1 is 0x4800, on the first CPU 0x2000");
+	here = first;
+	here.variable[0].base |= 1;
+	differs(&first, &here, "IA32_MTRR_PHYSBASE0 is 0xc0000001, on the first CPU 0xc0000000");
+	here = first;
+	here.variable_count = 8;
+	differs(&first, &here, "the number of MTRRs is 0x8, on the first CPU 0x2");
+	here = first;
+	here.fixed[10] = 5;
+	differs(&first, &here, "IA32_MTRR_FIX4K_F8000 is 0x5, on the first CPU 0x0");
+	here = first;
+	here.def_type = 0x406;
+	differs(&first, &here, "IA32_MTRR_DEF_TYPE is 0x406, on the first CPU 0xc06");
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -174,7 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_disabled),   cmocka_unit_test(test_default),        cmocka_unit_test(test_fixed),
 		cmocka_unit_test(test_precedence), cmocka_unit_test(test_uniform_blocks), cmocka_unit_test(test_random),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_same),       cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

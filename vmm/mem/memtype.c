@@ -3,6 +3,8 @@
  * (MTRRs)" and "Precedences of MTRRs" (12.11.4.1). */
 #include "vmm/mem/memtype.h"
 
+#include "kernel/lib/format.h"
+
 #define MTRR_DEF_TYPE_FE BIT64(10) /* fixed ranges enabled */
 #define MTRR_DEF_TYPE_E BIT64(11)  /* MTRRs enabled */
 #define MTRR_MASK_VALID BIT64(11)
@@ -155,4 +157,48 @@ enum memtype mtrr_uniform_block(const struct mtrr_state *m, uint64_t hpa, uint64
 	while (at < end && mtrr_type_at(m, at) == type);
 	*len = at - hpa;
 	return type;
+}
+
+static bool same(const char *name, uint64_t first, uint64_t here, char *why, size_t why_size)
+{
+	if (first != here)
+		fmt_snprintf(why, why_size, "%s is 0x%llx, on the first CPU 0x%llx", name, (unsigned long long)here,
+			     (unsigned long long)first);
+	return first == here;
+}
+
+static bool same_variable(const struct mtrr_variable *first, const struct mtrr_variable *here, unsigned i, char *why,
+			  size_t why_size)
+{
+	char name[32];
+
+	if (((first->mask | here->mask) & MTRR_MASK_VALID) == 0)
+		return true;
+	fmt_snprintf(name, sizeof(name), "IA32_MTRR_PHYSMASK%u", i);
+	if (!same(name, first->mask, here->mask, why, why_size))
+		return false;
+	fmt_snprintf(name, sizeof(name), "IA32_MTRR_PHYSBASE%u", i);
+	return same(name, first->base, here->base, why, why_size);
+}
+
+bool mtrr_same(const struct mtrr_state *first, const struct mtrr_state *here, char *why, size_t why_size)
+{
+	static const char *const fixed[MTRR_FIXED_COUNT] = {
+		"IA32_MTRR_FIX64K_00000", "IA32_MTRR_FIX16K_80000", "IA32_MTRR_FIX16K_A0000", "IA32_MTRR_FIX4K_C0000",
+		"IA32_MTRR_FIX4K_C8000",  "IA32_MTRR_FIX4K_D0000",  "IA32_MTRR_FIX4K_D8000",  "IA32_MTRR_FIX4K_E0000",
+		"IA32_MTRR_FIX4K_E8000",  "IA32_MTRR_FIX4K_F0000",  "IA32_MTRR_FIX4K_F8000",
+	};
+
+	if (!same("IA32_MTRR_DEF_TYPE", first->def_type, here->def_type, why, why_size) ||
+	    !same("the number of MTRRs", first->variable_count, here->variable_count, why, why_size))
+		return false;
+	for (unsigned i = 0; i < MTRR_FIXED_COUNT; i++) {
+		if (!same(fixed[i], first->fixed[i], here->fixed[i], why, why_size))
+			return false;
+	}
+	for (unsigned i = 0; i < variable_count(first); i++) {
+		if (!same_variable(&first->variable[i], &here->variable[i], i, why, why_size))
+			return false;
+	}
+	return true;
 }

@@ -36,5 +36,9 @@ struct mtrr_state {
 bool memtype_is_valid(unsigned type);
 const char *memtype_name(enum memtype type);
 
+/* Are the MTRRs of two CPUs alike, as SDM 3 "MTRR Considerations in MP Systems" wants it? Ranges that are not valid do not
+ * count. why: gets the first difference in words. */
+bool mtrr_same(const struct mtrr_state *first, const struct mtrr_state *here, char *why, size_t why_size);
+
 enum memtype mtrr_type_at(const struct mtrr_state *m, uint64_t hpa);
 enum memtype mtrr_uniform_block(const struct mtrr_state *m, uint64_t hpa, uint64_t max_len, uint64_t *len);
