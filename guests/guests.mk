@@ -48,7 +48,8 @@ TINY_LDFLAGS := -m32 -march=i686 -nostdlib -static -no-pie -Wl,-z,max-page-size=
 	-Wl,-z,noexecstack -Wl,-N -Wl,--no-warn-rwx-segments -T guests/lib/guest.ld
 TINY_LIB := $(patsubst %.c,$(GUESTS)/obj/%.o,$(wildcard guests/lib/*.c)) \
 	$(patsubst %.asm,$(GUESTS)/obj/%.asm.o,$(wildcard guests/lib/*.asm))
-HOSTILE_OBJS := $(patsubst %.c,$(GUESTS)/obj/%.o,$(wildcard guests/hostile/*.c))
+HOSTILE_OBJS := $(patsubst %.c,$(GUESTS)/obj/%.o,$(wildcard guests/hostile/*.c)) \
+	$(patsubst %.asm,$(GUESTS)/obj/%.asm.o,$(wildcard guests/hostile/*.asm))
 SMP_OBJS := $(patsubst %.c,$(GUESTS)/obj/%.o,$(wildcard guests/smp/*.c)) \
 	$(patsubst %.asm,$(GUESTS)/obj/%.asm.o,$(wildcard guests/smp/*.asm))
 TINY_NAMES := $(patsubst guests/tiny/%.c,%,$(wildcard guests/tiny/*.c)) hostile smp

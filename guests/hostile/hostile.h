@@ -8,3 +8,4 @@ void hostile_memory(void);
 void hostile_msrs(void);
 void hostile_instructions(void);
 void hostile_registers(void);
+void hostile_long(void);

@@ -1,4 +1,4 @@
-/* All of it, or only the parts that the command line names: ports, memory, msrs, instructions, registers. */
+/* All of it, or only the parts that the command line names: ports, memory, msrs, instructions, registers, long. */
 #include "guests/hostile/hostile.h"
 
 static const struct {
@@ -10,6 +10,7 @@ static const struct {
 	{"msrs", hostile_msrs},
 	{"ports", hostile_ports},
 	{"memory", hostile_memory},
+	{"long", hostile_long},
 };
 
 void guest_main(void)

@@ -52,7 +52,11 @@ HOSTILE_SAYS = [
     ("ports", [r"hostile: ports: 1\d{5} read, \d{1,3} of them answered, 1\d{5} written\n"]),
     # 128: the ROM area's pages, twice; then the I/O APIC's.
     ("memory", [r"hostile: memory: \d{4} addresses touched, \d+ faults, 13\d answered, 40 physical bits\n"]),
-], ids=["cpu", "ports", "memory"])
+    # From 64-bit code: at each GiB from 4 to 1024, and MSRs far from all that there are.
+    ("long", [r"hostile: long: 2040 places touched, 0 faults, 0 answered, 0 faults other than #PF\n",
+              r"hostile: long: 17471 MSRs tried, 0 readable, 0 took a write, 0 faults other than #GP\n",
+              r"hostile: long: 7 MSRs for addresses, 7 readable, 0 took what is not canonical\n"]),
+], ids=["cpu", "ports", "memory", "long"])
 def test_hostile(boot, part, says):
     m = boot(conf=TICK + vm("hostile", "hostile", part, "unmapped = ones"), mem=128)
     m.prompt()
