@@ -72,6 +72,16 @@ def test_panic_shows_all_cpus(boot, emulator):
     assert re.search(r"^backtrace:\n  [0-9a-f]{16}  panic_here\+0x[0-9a-f]+\n  [0-9a-f]{16}  ap_entry\+0x", screen, re.M), screen
 
 
+def test_panic_shows_a_cpu_in_a_guest(boot):
+    """The guest has interrupts off and never leaves by itself."""
+    m = boot(conf="[vm spin]\nkernel = end.elf\ncmdline = by=spin\nmemory = 4M\npin = 1\nautostart = yes\n", cpus=2, mem=128)
+    m.prompt()
+    m.send("panic\r")
+    text = plain(m.expect(STOPPED, 60))
+    assert re.search(r"^CPU 1: rsp [0-9a-f]{16}  rbp [0-9a-f]{16}  rflags [0-9a-f]{8}\n  [0-9a-f]{16}  vcpu_hw_host_event\+0x",
+                     text, re.M), text
+
+
 def test_second_panic_waits(boot):
     """A CPU that panics while another one does, and that no NMI reaches, says its word on the other's screen."""
     m = boot(conf=None, bootline="selftest=panic-two", emulator="qemu", cpus=2)

@@ -1,4 +1,5 @@
 """Guests with several CPUs on machines with several CPUs: our own, which looks at one thing after the other, and Linux."""
+import json
 import os
 import re
 import subprocess
@@ -39,6 +40,28 @@ def test_native_bochs(boot):
     text = plain(m.expect(r"smp: done[^\n]*\n", 300))
     judge(text)
     assert "PASS self-ipi x2apic" in text and "PASS tsc xapic" in text
+
+
+SPIN = "[vm spin]\nkernel = end.elf\ncmdline = by=spin\nmemory = 4M\npin = 1\nautostart = yes\n"
+# From the command until the virtual CPU is out: the NMI, the exit, the way out of the loops. A slice has 200,000 ticks.
+KICK_TICKS = 30000
+
+
+@pytest.mark.parametrize("words", ["", "nopreempt"])
+def test_kick(boot, words):
+    """A guest that spins with interrupts off leaves by a kick at once; without a preemption timer it leaves by nothing else."""
+    m = boot(SPIN, cpus=2, mem=128, bootline=words)
+    m.prompt()
+    m.command("json on")
+    took, last = [], []
+    for _ in range(10):
+        assert json.loads(m.command("pause spin"))["ok"]
+        took.append(json.loads(m.command("info"))["last_command_ticks"])
+        last += json.loads(m.command("trace spin 1"))["output"]
+        assert json.loads(m.command("resume spin"))["ok"]
+    assert max(took) < KICK_TICKS, took
+    # The end of a slice may have come just before.
+    assert sum("NMI" in line for line in last) > (9 if words else 5), last
 
 
 def run_items(boot, vcpus, cpus, words=""):
