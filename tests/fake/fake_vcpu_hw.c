@@ -230,11 +230,6 @@ void vcpu_hw_set_tsc_offset(struct vcpu *v, int64_t offset)
 	v->hw->tsc_offset = offset;
 }
 
-void vcpu_hw_flush(struct vcpu *v)
-{
-	v->hw->flushes++;
-}
-
 enum vcpu_apic_help vcpu_hw_apic_help(void)
 {
 	return fake_machine.apic_help;

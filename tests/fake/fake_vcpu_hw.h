@@ -23,7 +23,7 @@ struct vcpu_hw {
 	bool irq_window, nmi_window;
 	bool single_step_pending;
 	int64_t tsc_offset;
-	unsigned loads, unloads, enters, skips, flushes, resets, inits;
+	unsigned loads, unloads, enters, skips, resets, inits;
 	/* What the next calls of vcpu_hw_enter() return, in order; it is our bug when there are no more. */
 	struct vm_exit exits[FAKE_MAX_EXITS];
 	int exit_results[FAKE_MAX_EXITS];

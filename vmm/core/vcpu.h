@@ -49,10 +49,8 @@ enum vcpu_request {
 	VCPU_REQ_PAUSE = 1u << 1, /* leave the loop */
 	VCPU_REQ_INIT = 1u << 2,
 	VCPU_REQ_SIPI = 1u << 3,
-	VCPU_REQ_FLUSH = 1u << 4, /* the VM's second-level tables changed */
-	VCPU_REQ_YIELD = 1u << 5, /* the CPU is wanted by somebody else */
-	VCPU_REQ_CLOCK = 1u << 7, /* an alarm of the VM's devices is due: see to it */
-	VCPU_REQ_TIMER = 1u << 6  /* the next alarm is another one: reckon anew how long the guest may run */
+	VCPU_REQ_CLOCK = 1u << 4, /* an alarm of the VM's devices is due: see to it */
+	VCPU_REQ_TIMER = 1u << 5  /* the next alarm is another one: reckon anew how long the guest may run */
 };
 
 struct vcpu {

@@ -150,9 +150,6 @@ void vcpu_hw_nmi_window(struct vcpu *v, bool on);
 /* Guest TSC = host TSC + offset, from now on. */
 void vcpu_hw_set_tsc_offset(struct vcpu *v, int64_t offset);
 
-/* The second-level tables changed: nothing cached from before may be used by this vCPU's next entry, on whichever CPU. */
-void vcpu_hw_flush(struct vcpu *v);
-
 /* --- the local APIC, as far as the processor takes part. SDM 3 "APIC Virtualization and Virtual Interrupts" --- */
 
 enum vcpu_apic_help {

@@ -108,8 +108,8 @@ void vm_clock_expire(struct vm *vm)
 	if (vm->state == VM_RUNNING) {
 		now = vclock_now(&vm->clock);
 		due = deadline_armed(alarm) ? now : alarm->at_tsc + (uint64_t)vm->clock_offset;
-		vclock_expire(&vm->clock, now > due ? now : due);
-		arm(vm);
+		if (vclock_expire(&vm->clock, now > due ? now : due) == 0)
+			arm(vm); /* else board_clock_changed() has */
 	}
 	vm_unlock(vm);
 }

@@ -84,6 +84,9 @@ static bool before_entry(struct vcpu *v, enum run_end *end)
 {
 	uint32_t requests = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
 
+	/* Another deadline is no event. */
+	if (requests == VCPU_REQ_TIMER && v->state == VCPU_RUNNABLE)
+		return true;
 	/* What is left undone here is still asked for when the loop comes back. */
 	if (requests & VCPU_REQ_PAUSE) {
 		vcpu_request(v, requests);
@@ -94,8 +97,6 @@ static bool before_entry(struct vcpu *v, enum run_end *end)
 		vm_clock_expire(v->vm);
 		requests |= __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
 	}
-	if (requests & VCPU_REQ_FLUSH)
-		vcpu_hw_flush(v);
 	if (requests & VCPU_REQ_INIT)
 		take_init(v);
 	if (requests & VCPU_REQ_SIPI)
@@ -108,10 +109,6 @@ static bool before_entry(struct vcpu *v, enum run_end *end)
 	}
 	if (!vcpu_inject_pending(v, vcpu_irq_source(v))) {
 		*end = RUN_CRASHED;
-		return false;
-	}
-	if (requests & VCPU_REQ_YIELD) {
-		*end = RUN_YIELD;
 		return false;
 	}
 	return true;

@@ -270,9 +270,7 @@ bool vcpu_hw_has_timer(void)
 }
 
 /* The exit acknowledged an interrupt (its vector is known, the local APIC has it in service), or took an NMI or a machine
- * check: the host's handler runs now. After a preemption-timer exit, interrupts that are pending in the host get their
- * turn: on real hardware they would have left the guest by themselves, but an emulator may hold them back as long as
- * the guest has IF = 0. */
+ * check: the host's handler runs now. */
 void vcpu_hw_host_event(const struct vm_exit *e)
 {
 	if (e->reason == EXIT_EXTERNAL_INTERRUPT) {
@@ -283,8 +281,6 @@ void vcpu_hw_host_event(const struct vm_exit *e)
 		vmx_raise_nmi();
 	} else if (e->reason == EXIT_EXCEPTION_NMI && e->event.vector == VECTOR_MC) {
 		vmx_raise_machine_check();
-	} else if (e->reason == EXIT_PREEMPTION_TIMER) {
-		sti_nop_cli();
 	}
 }
 
@@ -339,9 +335,4 @@ void vcpu_hw_irq_window(struct vcpu *v, bool on)
 void vcpu_hw_nmi_window(struct vcpu *v, bool on)
 {
 	set_proc_ctl(v, PROC_NMI_WINDOW, on);
-}
-
-void vcpu_hw_flush(struct vcpu *v)
-{
-	vcpu_invalidate_later(v->hw, STALE_EPT);
 }
