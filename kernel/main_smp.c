@@ -491,6 +491,7 @@ static bool is_first(void)
 
 static void call_first(void)
 {
+	__atomic_store_n(&the_machine->host.called, 1, __ATOMIC_SEQ_CST);
 	cpu_kick(0);
 }
 

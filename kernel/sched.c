@@ -13,6 +13,9 @@
  * for up to a millisecond, and then queues as the others do. Boosted time is charged like any other, so an entity can gain
  * that one millisecond by sleeping cleverly, once.
  *
+ * Alone. While nobody waits on any CPU, the slices of those who run without a cap have no end: the first one who has to
+ * wait makes all of these CPUs pick again. What the ends would have done is made up for before anybody looks.
+ *
  * Several CPUs. Virtual times of all queues are on one scale. A CPU that picks looks at the others' queues, without their
  * locks, and takes over who may run here and is behind the first of its own queue by more than a round; one with nothing
  * to do takes over anyone, and who makes work waits for no CPU that idles: it kicks one. Serving on each CPU the one that
@@ -108,7 +111,8 @@ int sched_set_slice(struct sched *s, uint64_t slice_ns)
 	return 0;
 }
 
-/* Change weight and cap; also while entities run: it takes effect with their next turns.
+/* Change weight and cap; also while entities run: it takes effect with their next turns. Call sched_set_pins() after it, since
+ * one that is alone has no next turn.
  * weight: SCHED_WEIGHT_MIN..MAX.  cap_percent: of one CPU, up to SCHED_CAP_MAX; SCHED_CAP_NONE: none.
  * Returns 0; ERR_RANGE: nothing changed.  Context: any. */
 int sched_group_set(struct sched_group *g, uint32_t weight, uint32_t cap_percent)

@@ -93,6 +93,7 @@ struct sched_cpu {
 	struct alloc_lock lock;
 
 	struct sched_entity *current;
+	bool open; /* its slice has no end: nobody waits, here or elsewhere */
 	struct sched_entity *favoured; /* waits here, and somebody gave way to it */
 	struct sched_entity *last;     /* what ran before; compared, never followed */
 	struct sched_heap local;       /* waiting, pinned to this CPU alone */
@@ -115,6 +116,7 @@ struct sched_cpu {
 struct sched {
 	uint64_t present; /* CPUs in use */
 	uint64_t idle;    /* CPUs without work; a CPU sets its bit, who gives it work clears it: atomic */
+	uint64_t open;    /* CPUs whose slice has no end; a CPU sets its bit, who waits clears it: atomic */
 	uint64_t tsc_hz;
 	uint64_t slice;      /* ticks; read and written atomically */
 	uint64_t slice_min;  /* of an average entity in a long queue */
@@ -130,7 +132,7 @@ struct sched {
 };
 
 struct sched_slice {
-	uint64_t until; /* TSC value at which to pick again; DEADLINE_NEVER: when kicked */
+	uint64_t until; /* TSC value at which to pick again; DEADLINE_NEVER: when kicked, there is nobody else */
 	uint64_t kicks; /* CPUs to kick, bit by bit */
 };
 

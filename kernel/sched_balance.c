@@ -93,9 +93,59 @@ uint64_t sched_kick(struct sched_cpu *c)
 	return BIT64(c->id);
 }
 
-/* Kick as many idle CPUs as could take over something that waits here. An idle CPU sets its bit before it looks for work
- * for the last time, and work is visible before this is called: one of the two sees the other. */
-uint64_t sched_call_idle(struct sched_cpu *c)
+/* Does nobody wait on any CPU? Then the slice of the one that c runs has no end. The bit is set before the look, and who waits
+ * is visible before close_all(): one of the two sees the other. */
+bool sched_open(struct sched_cpu *c)
+{
+	struct sched *s = c->sched;
+
+	if (c->count > 1)
+		return false;
+	c->open = true;
+	__atomic_fetch_or(&s->open, BIT64(c->id), __ATOMIC_SEQ_CST);
+	for (uint64_t left = s->present; left != 0; left &= left - 1) {
+		if (sched_get(s->cpu[bits_ffs(left)].count) > 1) {
+			sched_close(c);
+			return false;
+		}
+	}
+	return true;
+}
+
+void sched_close(struct sched_cpu *c)
+{
+	if (!c->open)
+		return;
+	c->open = false;
+	__atomic_fetch_and(&c->sched->open, ~BIT64(c->id), __ATOMIC_SEQ_CST);
+}
+
+/* Somebody waits: all slices have an end again. Returns the CPUs to kick. */
+static uint64_t close_all(struct sched *s)
+{
+	uint64_t open = sched_get(s->open), kicks = 0;
+
+	if (likely(open == 0))
+		return 0;
+	open = __atomic_exchange_n(&s->open, 0, __ATOMIC_SEQ_CST);
+	for (; open != 0; open &= open - 1)
+		kicks |= sched_kick(&s->cpu[bits_ffs(open)]);
+	return kicks;
+}
+
+/* Let every CPU's virtual time be as its slices would have it, had they ended.  Context: no locks. */
+void sched_catch_up_all(struct sched *s, uint64_t now)
+{
+	for (uint64_t open = sched_get(s->open); open != 0; open &= open - 1) {
+		struct sched_cpu *c = &s->cpu[bits_ffs(open)];
+
+		sched_lock(c);
+		sched_catch_up(c, now);
+		sched_unlock(c);
+	}
+}
+
+static uint64_t call_idle(struct sched_cpu *c)
 {
 	uint32_t work = c->movable.count + c->boosts_movable;
 	uint64_t idle, kicks = 0;
@@ -113,6 +163,18 @@ uint64_t sched_call_idle(struct sched_cpu *c)
 		}
 	}
 	return kicks;
+}
+
+/* Kick as many idle CPUs as could take over something that waits here. An idle CPU sets its bit before it looks for work
+ * for the last time, and work is visible before this is called: one of the two sees the other. */
+uint64_t sched_call_idle(struct sched_cpu *c)
+{
+	uint64_t kicks;
+
+	if (list_empty(&c->waiting))
+		return 0;
+	kicks = call_idle(c);
+	return kicks | close_all(c->sched);
 }
 
 /* c was called while it idled, and has found work of its own: the work it was called for may still wait. Call another. */

@@ -130,11 +130,22 @@ static void move_sleeper(struct sched_entity *e, struct sched_cpu *to, uint64_t 
 		e->start = to->vtime + e->debt;
 }
 
+/* Without a CPU that idles it will have to wait, where the virtual times say. */
+static void catch_up_before_wait(const struct sched_entity *e, uint64_t now)
+{
+	const struct sched_cpu *last = sched_cpu_of(e);
+
+	if (last != NULL && sched_get(last->sched->open) != 0 &&
+	    (sched_get(last->sched->idle) & sched_get(e->pins)) == 0)
+		sched_catch_up_all(last->sched, now);
+}
+
 /* The entity has something to do. One that runs notes it, and its next sched_block() returns at once; one that waits or is
  * parked will look before it blocks; for one that is off nothing is done.
  * Returns the CPUs to kick.  Context: any CPU; no locks. */
 uint64_t sched_wake(struct sched_entity *e, uint64_t now)
 {
+	catch_up_before_wait(e, now);
 	for (;;) {
 		struct sched_cpu *c = sched_lock_entity(e), *to;
 		uint64_t kicks = 0;
@@ -148,6 +159,7 @@ uint64_t sched_wake(struct sched_entity *e, uint64_t now)
 			/* c may have been let go of for a moment. */
 			done = sched_cpu_of(e) == c && e->state == SCHED_BLOCKED && sched_allowed(e, to);
 			if (done) {
+				sched_catch_up(c, now);
 				move_sleeper(e, to, now);
 				sched_change_active(e, 1);
 				sched_queue_enter(to, e, now, true);
@@ -182,7 +194,7 @@ static uint64_t repin(struct sched_entity *e, struct sched_cpu *c, struct sched_
 		return sched_notify(to, e);
 	}
 	sched_set(e->pins, pins);
-	if (e->state == SCHED_RUNNING && !sched_allowed(e, c))
+	if (e->state == SCHED_RUNNING && (!sched_allowed(e, c) || c->open))
 		return sched_kick(c);
 	if (e->state == SCHED_PARKED && to != c) {
 		(void)deadline_cancel(&e->unpark);
@@ -194,7 +206,7 @@ static uint64_t repin(struct sched_entity *e, struct sched_cpu *c, struct sched_
 }
 
 /* Change where an entity may run.  pins: as for sched_add().  *kicks: CPUs to kick; one that runs where it may not any
- * more moves when its CPU picks next.
+ * more moves when its CPU picks next, and one whose slice has no end gets one (see sched_group_set()).
  * Returns 0, also for one that is off: sched_add() will say; ERR_RANGE: none of them is present, nothing changed.
  * Context: any CPU; no locks. */
 int sched_set_pins(struct sched_entity *e, uint64_t pins, uint64_t *kicks)

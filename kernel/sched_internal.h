@@ -76,6 +76,9 @@ void sched_pull(struct sched_cpu *c, uint64_t now);
 uint64_t sched_kick(struct sched_cpu *c);
 uint64_t sched_call_idle(struct sched_cpu *c);
 uint64_t sched_pass_call(struct sched_cpu *c);
+bool sched_open(struct sched_cpu *c);
+void sched_close(struct sched_cpu *c);
+void sched_catch_up_all(struct sched *s, uint64_t now);
 void sched_set_idle(struct sched_cpu *c);
 bool sched_claim_idle(struct sched_cpu *c);
 void sched_align(struct sched *s, uint64_t now);
@@ -83,6 +86,9 @@ void sched_align(struct sched *s, uint64_t now);
 /* sched_entity.c */
 void sched_change_active(struct sched_entity *e, int by);
 void sched_end_turn(struct sched_entity *e);
+
+/* sched_pick.c */
+void sched_catch_up(struct sched_cpu *c, uint64_t now);
 
 /* sched_cap.c */
 bool sched_cap_admit(struct sched_entity *e, uint64_t want, uint64_t now, uint64_t *at);

@@ -4,7 +4,7 @@
 
 enum { SIBLING_SEARCH = 16 };
 
-/* How long the entity may run now: its part of a round. */
+/* How long the entity may run at a time: its part of a round. */
 static uint64_t turn_ticks(const struct sched_cpu *c, const struct sched_entity *e)
 {
 	const struct sched *s = c->sched;
@@ -30,21 +30,52 @@ static void unboost(struct sched_cpu *c, struct sched_entity *e)
 	sched_end_turn(e);
 }
 
-/* Take the running entity off the CPU and account for its time. It stays attached. */
-static struct sched_entity *stop_current(struct sched_cpu *c, uint64_t now)
+/* The running entity has run for so long since it was accounted last. */
+static void account(struct sched_cpu *c, struct sched_entity *e, uint64_t ran, uint64_t weight)
 {
-	struct sched_entity *e = c->current;
-	uint64_t ran = sched_elapsed(e->since, now);
-	uint64_t used;
+	uint64_t used = sched_virtual(ran, weight);
 
-	c->current = NULL;
-	e->since = now;
+	e->since += ran;
 	e->stats.run_ticks += ran;
-	used = sched_virtual(ran, sched_entity_weight(e));
 	e->used += used;
 	e->debt += used;
 	c->fair += sched_virtual(ran, c->weight);
 	sched_settle_debt(e);
+}
+
+/* Where a slice has no end, what its ends would have done is done when somebody looks: the turns that have passed whole are
+ * counted, at the weight with which they began. */
+void sched_catch_up(struct sched_cpu *c, uint64_t now)
+{
+	struct sched_entity *e = c->current;
+	uint64_t ran, turn;
+
+	if (likely(!c->open) || e == NULL)
+		return;
+	ran = sched_elapsed(e->since, now);
+	if (ran < e->turn_left)
+		return;
+	turn = turn_ticks(c, e);
+	account(c, e, ran - (ran - e->turn_left) % turn, e->queue_weight);
+	sched_end_turn(e);
+	sched_set(c->vtime, e->start);
+	e->key = e->start = sched_queue_clamp(c, e, e->start, false);
+	sched_set(c->vtime, e->start);
+	e->turn_left = turn;
+}
+
+/* Take the running entity off the CPU and account for its time. It stays attached. */
+static struct sched_entity *stop_current(struct sched_cpu *c, uint64_t now)
+{
+	struct sched_entity *e = c->current;
+	uint64_t ran;
+
+	sched_catch_up(c, now);
+	sched_close(c);
+	c->current = NULL;
+	ran = sched_elapsed(e->since, now);
+	account(c, e, ran, sched_entity_weight(e));
+	e->since = now;
 	e->turn_left = less(e->turn_left, ran);
 	e->boost_left = less(e->boost_left, ran);
 	sched_cap_settle(e, ran);
@@ -202,8 +233,8 @@ static void run(struct sched_cpu *c, struct sched_entity *e, uint64_t now)
 	c->last = e;
 }
 
-/* When to pick again. */
-static uint64_t slice_end(const struct sched_cpu *c, uint64_t now)
+/* When to pick again. Who has the CPU to himself need not: who comes to wait, anywhere, has this CPU kicked. */
+static uint64_t slice_end(struct sched_cpu *c, uint64_t now)
 {
 	const struct sched_entity *e = c->current;
 	uint64_t soonest = now + c->sched->turn_min;
@@ -211,7 +242,7 @@ static uint64_t slice_end(const struct sched_cpu *c, uint64_t now)
 	uint64_t overdue = sched_queue_overdue_at(c);
 	uint64_t ticks;
 
-	if (e == NULL)
+	if (e == NULL || (end == DEADLINE_NEVER && !e->boosted && e->lease == 0 && sched_open(c)))
 		return end;
 	ticks = e->turn_left;
 	if (e->boosted && e->boost_left < ticks)

@@ -249,6 +249,7 @@ uint64_t sched_queue_clamp(const struct sched_cpu *c, const struct sched_entity 
 /* Let an entity that has something to do again wait here.  e: of this CPU, detached. */
 void sched_queue_enter(struct sched_cpu *c, struct sched_entity *e, uint64_t now, bool may_boost)
 {
+	sched_catch_up(c, now);
 	e->boosted = false;
 	e->turn_left = 0;
 	if (c->count == 0) {

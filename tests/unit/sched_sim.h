@@ -187,7 +187,6 @@ static void sim_set_next(struct sim *m, struct sim_cpu *c)
 		c->at = until - (uint64_t)c->skew + sim_between(m, 0, SIM_EXIT_MAX);
 	if (t == NULL)
 		return;
-	assert_true(until != SIM_NEVER);
 	if (t->yield_percent != 0 && sim_between(m, 0, 99) < t->yield_percent) {
 		c->at = m->now + sim_between(m, 1, SIM_MS);
 		c->gives_way = true;

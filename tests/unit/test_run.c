@@ -4,9 +4,11 @@
 #include "vmm/life/transitions.h"
 
 #define FOREVER UINT64_MAX
+#define FAR (UINT64_MAX / 4)
 
 static struct vm *vm;
 static struct vcpu *v;
+static uint64_t look_ticks;
 
 /* One stay of a vCPU in its loop, as a turn of the CPU would have it, but until a time of the test's choice. */
 static enum run_end run(struct vcpu *cpu, uint64_t until)
@@ -18,6 +20,7 @@ static enum run_end run(struct vcpu *cpu, uint64_t until)
 	while (sched_pick(fx_runner->sched, rdtsc(), &slice) != &cpu->seat->entity)
 		assert_true(sched_block(fx_runner->sched, rdtsc()));
 	fx_runner->sched->until = until;
+	fx_runner->look_ticks = look_ticks;
 	fx_runner->current = cpu;
 	cpu->seat->on_cpu = 0;
 	end = vcpu_run(fx_runner, cpu, until);
@@ -32,6 +35,7 @@ static int setup(void **state)
 {
 	(void)state;
 	fx_host_init();
+	look_ticks = UINT64_MAX / 2;
 	fx_image();
 	vm = fx_vm("a", "2");
 	v = vm->vcpus[0];
@@ -135,11 +139,11 @@ static void test_slice_end(void **state)
 	(void)state;
 	assert_int_equal(run(v, 1), RUN_YIELD); /* it is over already */
 	assert_int_equal(v->hw->enters, 0);
-	e.tsc = FOREVER - 1;
+	e.tsc = FAR;
 	will_exit(v, &e);
-	assert_int_equal(run(v, FOREVER - 1), RUN_YIELD);
+	assert_int_equal(run(v, FAR), RUN_YIELD);
 	assert_int_equal(v->hw->enters, 1);
-	assert_true(v->hw->last_deadline == FOREVER - 1);
+	assert_true(v->hw->last_deadline == FAR);
 	assert_int_equal(vcpu_hw_get(v, VCPU_RIP), 0x100002); /* the exit was handled all the same */
 }
 
@@ -484,6 +488,45 @@ static void test_a_deadline_of_never_leaves_the_slice_alone(void **state)
 	assert_true(v->hw->last_deadline > begin);
 }
 
+static void guest_sti(struct vcpu *cpu)
+{
+	vcpu_hw_set(cpu, VCPU_RFLAGS, 0x202);
+}
+
+/* Alone, with its interrupts off, the guest leaves the boot CPU for its look at the monitor; as long as IF is seen set in
+ * between it does not, and on another CPU it never does. */
+static void test_the_boot_cpu_looks(void **state)
+{
+	struct vm_exit e = {.reason = EXIT_PREEMPTION_TIMER, .rip = 0x100000};
+	uint64_t first;
+
+	(void)state;
+	look_ticks = 100 * FX_TSC_HZ;
+	vcpu_hw_set(v, VCPU_RFLAGS, 2);
+	will_exit_for(v, EXIT_PREEMPTION_TIMER);
+	will_exit_for(v, EXIT_PAUSE);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
+	assert_true(v->hw->last_deadline <= rdtsc() + look_ticks);
+	will_exit_for(v, EXIT_PREEMPTION_TIMER);
+	will_exit_for(v, EXIT_PAUSE);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
+	first = v->hw->last_deadline;
+	e.tsc = first; /* it has come */
+	will_exit(v, &e);
+	assert_int_equal(run(v, first), RUN_YIELD);
+	e.tsc = rdtsc() + look_ticks / 2;
+	v->hw->on_enter = guest_sti;
+	will_exit(v, &e);
+	will_exit_for(v, EXIT_PAUSE);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
+	assert_true(v->hw->last_deadline == e.tsc + look_ticks);
+	fx_runner->cpu = 1;
+	will_exit_for(v, EXIT_PAUSE);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
+	fx_runner->cpu = 0;
+	assert_true(v->hw->last_deadline == FOREVER);
+}
+
 /* --- requests --- */
 
 static void test_pause_request_keeps_the_others(void **state)
@@ -670,7 +713,7 @@ static void test_slice_ends_at_the_steps_wish(void **state)
 	(void)state;
 	will_exit_for(v, EXIT_PAUSE);
 	host_turn(&fx_host, FOREVER);
-	assert_true(v->hw->last_deadline < rdtsc() + FX_TSC_HZ); /* 10 ms unless told */
+	assert_true(v->hw->last_deadline > rdtsc() + 100 * FX_TSC_HZ); /* it is alone */
 	wish = rdtsc() + FX_TSC_HZ / 200;
 	will_exit_for(v, EXIT_PAUSE);
 	host_turn(&fx_host, wish);
@@ -705,6 +748,7 @@ int main(void)
 		T(test_own_alarm_bounds_the_entry_and_fires),
 		T(test_own_alarm_wakes_and_bounds_the_idle_time),
 		T(test_a_deadline_of_never_leaves_the_slice_alone),
+		T(test_the_boot_cpu_looks),
 		T(test_pause_request_keeps_the_others),
 		T(test_a_call_makes_the_entry_turn_back),
 		T(test_a_call_of_the_scheduler_ends_the_stay),

@@ -618,6 +618,88 @@ static void test_charge(void **state)
 	near((double)(stats[0].run_ticks - 5 * SIM_MS), (double)(stats[1].run_ticks + 20 * SIM_MS), 11 * SIM_MS);
 }
 
+/* One that is alone has no end of its slice. Who comes to wait has the CPU pick again, and both are as they would be had the
+ * slices ended: what the one has had alone is not held against it, and the other has earned nothing by it. */
+static void test_alone(void **state)
+{
+	static struct sched s;
+	struct sched_group g[2];
+	struct sched_entity e[2] = {{0}};
+	struct sched_cpu *c = &s.cpu[0];
+	struct sched_slice slice;
+	struct sched_stats stats[2];
+	uint64_t now = 1000, met, kicks;
+
+	(void)state;
+	assert_int_equal(sched_init(&s, 1, SIM_HZ, NULL), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(sched_group_init(&g[i], 256, SCHED_CAP_NONE), 0);
+		assert_int_equal(sched_add(&s, &e[i], &g[i], SCHED_ANY_CPU), 0);
+	}
+	(void)sched_wake(&e[0], now);
+	assert_ptr_equal(sched_pick(c, now, &slice), &e[0]);
+	assert_true(slice.until == DEADLINE_NEVER);
+	now += 5 * SIM_SEC + 3 * SIM_MS;
+	sched_read_stats(&e[0], now, &stats[0]);
+	assert_true(stats[0].run_ticks == now - 1000);
+	assert_int_equal(sched_wake(&e[1], now), 1);
+	assert_true(sched_due(c, now));
+	met = now;
+	while (now < met + 200 * SIM_MS) {
+		assert_non_null(sched_pick(c, now, &slice));
+		assert_true(slice.until != DEADLINE_NEVER);
+		now = slice.until;
+	}
+	sched_read_stats(&e[0], now, &stats[0]);
+	sched_read_stats(&e[1], now, &stats[1]);
+	near((double)(stats[0].run_ticks - (met - 1000)), (double)stats[1].run_ticks, 13 * SIM_MS);
+
+	/* Alone again; a cap is an end. */
+	assert_true(sched_remove(&e[1], &kicks) || c->current == &e[1]);
+	assert_ptr_equal(sched_pick(c, now, &slice), &e[0]);
+	assert_true(slice.until == DEADLINE_NEVER);
+	assert_int_equal(sched_group_set(&g[0], 256, 50), 0);
+	assert_int_equal(sched_set_pins(&e[0], SCHED_ANY_CPU, &kicks), 0);
+	assert_int_equal(kicks, 1);
+	(void)sched_pick(c, now + SIM_MS, &slice);
+	assert_true(slice.until != DEADLINE_NEVER);
+}
+
+/* Alone on two CPUs, until one has to wait: then both have an end of their slice, whomever that is pinned to. */
+static void test_alone_on_two(void **state)
+{
+	static struct sched s;
+	struct sched_group g;
+	struct sched_entity e[3] = {{0}};
+	struct sched_slice slice;
+
+	(void)state;
+	assert_int_equal(sched_init(&s, 3, SIM_HZ, NULL), 0);
+	assert_int_equal(sched_group_init(&g, 256, SCHED_CAP_NONE), 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(sched_add(&s, &e[i], &g, i == 0 ? 1 : 2), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_null(sched_pick(&s.cpu[i], 1000, &slice));
+		assert_true(sched_wake(&e[i], 1000) == BIT64(i));
+		assert_ptr_equal(sched_pick(&s.cpu[i], 1000, &slice), &e[i]);
+		assert_true(slice.until == DEADLINE_NEVER);
+	}
+	assert_int_equal(s.open, 3);
+	/* It is boosted: who waits is the other one. */
+	assert_int_equal(sched_wake(&e[2], SIM_SEC), 2);
+	assert_ptr_equal(sched_pick(&s.cpu[1], SIM_SEC + 1000, &slice), &e[2]);
+	assert_true(slice.until != DEADLINE_NEVER && slice.kicks == 1 && s.open == 0);
+	assert_true(sched_due(&s.cpu[0], SIM_SEC));
+	assert_ptr_equal(sched_pick(&s.cpu[0], SIM_SEC + 1000, &slice), &e[0]);
+	assert_true(slice.until != DEADLINE_NEVER);
+	/* It leaves: the other CPU finds out at its slice's end. */
+	assert_true(sched_block(&s.cpu[1], SIM_SEC + SIM_MS));
+	assert_non_null(sched_pick(&s.cpu[1], SIM_SEC + SIM_MS, &slice));
+	assert_true(slice.until == DEADLINE_NEVER);
+	assert_non_null(sched_pick(&s.cpu[0], SIM_SEC + 20 * SIM_MS, &slice));
+	assert_true(slice.until == DEADLINE_NEVER);
+}
+
 /* What may come at any time, by hand: one CPU, one entity. */
 static void test_wake_and_block(void **state)
 {
@@ -654,7 +736,7 @@ static void test_wake_and_block(void **state)
 	assert_true(slice.until == DEADLINE_NEVER && slice.kicks == 0 && !sched_due(c, UINT64_MAX - 1));
 	assert_true(sched_wake(&e, 2000) == 1 && sched_wake(&e, 2000) == 0 && sched_due(c, 0));
 	assert_ptr_equal(sched_pick(c, 3000, &slice), &e);
-	assert_true(slice.until == 3000 + 10 * SIM_MS && !sched_due(c, slice.until - 1) && sched_due(c, slice.until));
+	assert_true(slice.until == DEADLINE_NEVER && !sched_due(c, SIM_SEC));
 
 	/* A wake-up while it runs is not lost, and counts once. */
 	assert_int_equal(sched_wake(&e, 4000), 0);
@@ -762,6 +844,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_charge),      cmocka_unit_test(test_wake_and_block),
+		cmocka_unit_test(test_alone),       cmocka_unit_test(test_alone_on_two),
 		cmocka_unit_test(test_yield),       cmocka_unit_test(test_stats),
 		cmocka_unit_test(test_weight_live), cmocka_unit_test(test_cap_live),
 		cmocka_unit_test(test_pins_live),   cmocka_unit_test(test_latency),

@@ -14,9 +14,6 @@
 #include "vmm/life/life.h"
 #include "vmm/life/platform.h"
 
-/* The boot CPU looks after the monitor: it is not longer in a guest, even if nobody else wants to run. (A host interrupt
- * calls it out before; but not in every emulator, as long as the guest has IF = 0.) */
-#define BOOT_CPU_SLICE_MS 40u
 #define RFLAGS_IF BIT64(9)
 
 /* When the next alarm of the vCPU's own clock is due, by the host's TSC. */
@@ -114,9 +111,10 @@ static bool before_entry(struct vcpu *v, enum run_end *end)
 	return true;
 }
 
-static bool vm_has_ended(const struct vmm_host *host)
+/* Is the boot CPU's own loop wanted, and r the boot CPU? */
+static bool is_called_home(const struct runner *r)
 {
-	return __atomic_load_n(&host->ended, __ATOMIC_ACQUIRE) != 0;
+	return r->cpu == 0 && __atomic_load_n(&r->host->called, __ATOMIC_ACQUIRE) != 0;
 }
 
 /* Somebody called this CPU, or an interrupt came: is there anything that wants it out of the loop? */
@@ -124,7 +122,7 @@ static bool called_away(struct runner *r, uint64_t now)
 {
 	__atomic_exchange_n(r->attention, 0, __ATOMIC_SEQ_CST);
 	runner_serve(r);
-	return sched_due(r->sched, now) || (r->cpu == 0 && vm_has_ended(r->host));
+	return sched_due(r->sched, now) || is_called_home(r);
 }
 
 /* A verdict YIELD. False: leave the loop. */
@@ -176,21 +174,34 @@ static bool obey(struct runner *r, const struct vm_exit *e, enum verdict verdict
 	}
 }
 
-/* A deadline has come: what is due happens. False: the slice is over. */
-static bool time_passes(struct runner *r, struct vcpu *v, uint64_t now, uint64_t slice_end)
+/* Until when the guest may run: there is an alarm, somebody else wants to run, or *look has come. */
+static uint64_t next_deadline(const struct runner *r, struct vcpu *v, uint64_t slice_end, uint64_t now, uint64_t *look)
+{
+	uint64_t at = earlier(slice_end, earlier(own_alarm(v), r->next_alarm));
+
+	if (likely(at <= *look))
+		return at;
+	if (vcpu_hw_get(v, VCPU_RFLAGS) & RFLAGS_IF)
+		*look = now + r->look_ticks;
+	return earlier(at, *look);
+}
+
+/* A deadline has come: what is due happens. False: the stay is over. */
+static bool time_passes(struct runner *r, struct vcpu *v, uint64_t now, uint64_t stay_end)
 {
 	if (now >= own_alarm(v))
 		vclock_expire(&v->clock, now + (uint64_t)v->vm->clock_offset);
 	if (now >= __atomic_load_n(&r->next_alarm, __ATOMIC_RELAXED))
 		runner_alarms_expire(r, now);
 	vcpu_request(v, VCPU_REQ_TIMER);
-	return now < slice_end && !sched_due(r->sched, now);
+	return now < stay_end && !sched_due(r->sched, now);
 }
 
 enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end)
 {
 	const bool has_timer = vcpu_hw_has_timer();
 	uint64_t now = rdtsc(), deadline = 0;
+	uint64_t look = r->cpu == 0 ? now + r->look_ticks : UINT64_MAX;
 	enum run_end end = RUN_YIELD;
 	enum verdict verdict;
 	struct vm_exit e;
@@ -198,12 +209,12 @@ enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end)
 
 	vcpu_hw_load(v);
 	for (;;) {
-		if (unlikely(now >= deadline) && !time_passes(r, v, now, slice_end))
+		if (unlikely(now >= deadline) && !time_passes(r, v, now, earlier(slice_end, look)))
 			return RUN_YIELD;
 		if (unlikely(v->requests != 0)) {
 			if (!before_entry(v, &end))
 				return end;
-			deadline = earlier(slice_end, earlier(own_alarm(v), r->next_alarm));
+			deadline = next_deadline(r, v, slice_end, now, &look);
 		}
 		/* Without a preemption timer it is this CPU's own timer that leaves the guest, by its interrupt. */
 		if (unlikely(!has_timer))
@@ -275,7 +286,7 @@ static void runner_turn(struct runner *r, uint64_t until)
 
 	__atomic_exchange_n(r->attention, 0, __ATOMIC_SEQ_CST);
 	runner_serve(r);
-	if (r->cpu == 0 && vm_has_ended(r->host))
+	if (is_called_home(r))
 		return;
 	now = rdtsc();
 	if (now >= r->next_alarm)
@@ -283,8 +294,6 @@ static void runner_turn(struct runner *r, uint64_t until)
 	next = sched_pick(r->sched, now, &slice);
 	runner_kick_all(r->host, slice.kicks);
 	until = earlier(until, slice.until);
-	if (next != NULL && r->cpu == 0)
-		until = earlier(until, now + r->host->tsc_hz / 1000 * BOOT_CPU_SLICE_MS);
 	if (next != NULL)
 		run_slice(r, container_of(next, struct vcpu_seat, entity)->vcpu, until);
 	else
@@ -297,9 +306,9 @@ static void runner_turn(struct runner *r, uint64_t until)
 /* The VMs whose vCPUs have ended them. */
 static void see_to_the_ended(struct vmm_host *host)
 {
-	if (likely(!vm_has_ended(host)))
+	if (likely(!is_called_home(&host->runners[0])))
 		return;
-	__atomic_store_n(&host->ended, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&host->called, 0, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < host->vm_count; i++) {
 		struct vm *vm = host->vms[i];
 
@@ -308,7 +317,8 @@ static void see_to_the_ended(struct vmm_host *host)
 	}
 }
 
-/* The ends last, so that the step that follows knows of them: it may have said that it can wait for ever. */
+/* The ends last, so that the step that follows knows of them: it may have said that it can wait for ever. The call is taken
+ * back before it, so that it sees as well what else it was for. */
 void host_turn(struct vmm_host *host, uint64_t step_deadline)
 {
 	runner_turn(&host->runners[0], step_deadline);

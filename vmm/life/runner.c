@@ -17,6 +17,10 @@ static void queue_unlock(void *ctx)
 	spin_unlock(ctx);
 }
 
+/* A host interrupt calls the boot CPU out of a guest, to its monitor; but not in every emulator when the guest was entered
+ * with IF = 0. So long after the last look at IF it comes out by itself. */
+#define LOOK_MS 40u
+
 int runners_init(struct vmm_host *host, uint64_t present)
 {
 	struct alloc_lock locks[SCHED_MAX_CPUS] = {{NULL, NULL, NULL}};
@@ -41,6 +45,7 @@ int runners_init(struct vmm_host *host, uint64_t present)
 		r->sched = &host->sched->cpu[i];
 		r->attention = host->attention(i);
 		r->next_alarm = DEADLINE_NEVER;
+		r->look_ticks = host->tsc_hz / 1000 * LOOK_MS;
 		deadline_queue_init(&r->alarms);
 	}
 	runner_set_here(&host->runners[0]);

@@ -37,6 +37,7 @@ struct runner {
 	struct deadline_queue alarms;
 	struct deadline *firing; /* taken out of the queue, its fire() runs */
 	uint64_t next_alarm;     /* deadline_next(&alarms); atomic, written under the lock */
+	uint64_t look_ticks;     /* the boot CPU: for how long it may be in a guest whose IF it has not seen set */
 };
 
 /* This CPU's runner; NULL before it has one. (runner_here.c: GS.) */
