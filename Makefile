@@ -17,7 +17,7 @@ OBJCOPY := $(CROSS_COMPILE)objcopy
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla -Werror
 # What a guest waits for at an exit is built for speed, all the rest for size.
-HOT := vmm/exit/% vmm/bus/% vmm/life/run% vmm/vmx/vcpu_enter vmm/vmx/exit_read vmm/vmx/exit_decode vmm/vmx/vcpu_live \
+HOT := vmm/exit/% vmm/bus/% vmm/life/run% vmm/vmx/vcpu_enter vmm/vmx/vcpu_apic vmm/vmx/exit_read vmm/vmx/exit_decode vmm/vmx/vcpu_live \
 	vmm/vmx/vcpu_state vmm/core/inject vmm/core/cpuid_policy vmm/core/msr_policy vmm/devices/vlapic% vmm/devices/vioapic \
 	vmm/devices/vpit% vmm/devices/vuart vmm/devices/vacpi_pm vmm/mem/guest_walk kernel/lib/string kernel/lib/ring \
 	kernel/sched_pick kernel/sched_queue kernel/sched_entity kernel/time kernel/idle vmm/life/freeze vmm/life/platform_irq \

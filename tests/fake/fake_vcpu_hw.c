@@ -256,6 +256,12 @@ void vcpu_hw_apic_vectors(struct vcpu *v, uint8_t requested, uint8_t in_service)
 	v->hw->apic_in_service = in_service;
 }
 
+void vcpu_hw_apic_request(struct vcpu *v, uint8_t vector)
+{
+	if (vector > v->hw->apic_requested)
+		v->hw->apic_requested = vector;
+}
+
 void vcpu_hw_apic_eoi_exits(struct vcpu *v, unsigned quarter, uint64_t vectors)
 {
 	assert(quarter < 4);

@@ -19,10 +19,10 @@ static struct vcpu v;
 static struct {
 	int vectors[8];
 	unsigned count, takes;
-	bool gone; /* take() finds nothing, although peek() did */
+	bool gone; /* take() finds nothing, although next() did */
 } irqs;
 
-static int peek(void *ctx)
+static int next(void *ctx)
 {
 	(void)ctx;
 	return irqs.count == 0 ? -1 : irqs.vectors[irqs.count - 1];
@@ -39,7 +39,7 @@ static int take(void *ctx)
 	return irqs.vectors[--irqs.count];
 }
 
-static const struct irq_source source = {.peek = peek, .next = peek, .take = take};
+static const struct irq_source source = {.next = next, .take = take};
 
 static int setup(void **state)
 {

@@ -63,6 +63,22 @@ static void test_the_processor_is_told(void **state)
 	end();
 }
 
+/* Its own timer fires, or it sends itself an IPI: nothing has to be asked before the next entry. */
+static void test_the_processor_is_told_of_ones_own(void **state)
+{
+	(void)state;
+	begin(VCPU_APIC_ALL);
+	assert_true(prepare());
+	__atomic_store_n(&v->requests, 0, __ATOMIC_RELAXED);
+	write_base(v, APIC_BASE_EN | APIC_BASE_EXTD);
+	__atomic_store_n(&v->requests, 0, __ATOMIC_RELAXED);
+	assert_int_equal(vlapic_msr_write(v->lapic, X2APIC_MSR(LAPIC_ICR_LOW), 0x40000 | 0x61), 0);
+	assert_int_equal(v->requests, 0);
+	assert_int_equal(v->hw->apic_requested, 0x61);
+	assert_true(vcpu_can_wake(v));
+	end();
+}
+
 static void test_the_8259_is_injected_all_the_same(void **state)
 {
 	(void)state;
@@ -129,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_processor_is_told),
+		cmocka_unit_test(test_the_processor_is_told_of_ones_own),
 		cmocka_unit_test(test_the_8259_is_injected_all_the_same),
 		cmocka_unit_test(test_threshold),
 		cmocka_unit_test(test_modes_and_the_page),

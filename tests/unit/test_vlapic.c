@@ -18,6 +18,7 @@
 
 struct cpu {
 	struct vlapic apic;
+	uint8_t requested;
 	unsigned raised, nmis, inits, startups, ipis, eois, modes;
 	uint64_t levels[4];
 	uint8_t startup_vector, eoi_vector;
@@ -86,7 +87,13 @@ static void on_levels(void *ctx, unsigned quarter, uint64_t levels)
 	((struct cpu *)ctx)->levels[quarter] = levels;
 }
 
+static void on_requested(void *ctx, uint8_t vector)
+{
+	((struct cpu *)ctx)->requested = vector;
+}
+
 static const struct vlapic_ops ops = {.raised = on_raised,
+				      .requested = on_requested,
 				      .nmi = on_nmi,
 				      .init = on_init,
 				      .startup = on_startup,
@@ -694,6 +701,28 @@ static void test_processor_delivers(void **state)
 	assert_int_equal(vlapic_pending(A0), 0x61);
 	vlapic_reset(A0, true);
 	assert_int_equal(vlapic_requested(A0), 0);
+}
+
+/* An IPI to oneself is in IRR at once, and the processor is told of it alone; one that is there already is no news. */
+static void test_processor_is_told_of_ones_own(void **state)
+{
+	unsigned raised;
+
+	(void)state;
+	start_delivering();
+	go_x2apic(A0);
+	raised = C0->raised;
+	assert_int_equal(vlapic_msr_write(A0, X2APIC_MSR(LAPIC_ICR_LOW), 0x40000 | 0x71), 0);
+	assert_int_equal(C0->requested, 0x71);
+	assert_int_equal(vlapic_requested(A0), 0x71);
+	C0->requested = 0;
+	assert_int_equal(vlapic_msr_write(A0, X2APIC_MSR(LAPIC_ICR_LOW), 0x40000 | 0x71), 0);
+	assert_int_equal(C0->requested, 0);
+	assert_int_equal(C0->raised, raised);
+	/* From another CPU it comes by the way of `raised`. */
+	fixed(A0, 0x92);
+	assert_int_equal(C0->requested, 0);
+	assert_int_equal(C0->raised, raised + 1);
 }
 
 /* Which EOIs it has to show follows TMR. */
@@ -1530,6 +1559,7 @@ int main(void)
 		cmocka_unit_test_setup(test_arrivals_wait_for_the_owner, setup),
 		cmocka_unit_test_setup(test_tpr_threshold, setup),
 		cmocka_unit_test_setup(test_processor_delivers, setup),
+		cmocka_unit_test_setup(test_processor_is_told_of_ones_own, setup),
 		cmocka_unit_test_setup(test_processor_shows_eois_of_levels, setup),
 		cmocka_unit_test_setup(test_written_by_the_processor, setup),
 		cmocka_unit_test_setup(test_page_registers, setup),

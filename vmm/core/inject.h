@@ -5,9 +5,16 @@
 #include "kernel/lib/compiler.h"
 #include "vmm/core/vcpu.h"
 
+/* Is there an interrupt that the guest would take now, if its IF let it? */
+enum irq_waits {
+	IRQ_NONE,
+	IRQ_TO_INJECT,
+	IRQ_TOLD /* the processor has been told, and delivers it by itself */
+};
+
 /* Where a vCPU's interrupts come from: its local APIC and, for the one that is wired to it, the 8259 pair. */
 struct irq_source {
-	int (*peek)(void *ctx); /* the vector that would be delivered now, -1 for none */
+	enum irq_waits (*peek)(void *ctx);
 	/* Before an entry: let the processor know of what it delivers by itself; then the vector that is to be injected, or -1. */
 	int (*next)(void *ctx);
 	int (*take)(void *ctx); /* acknowledge what next() gave: the vector, or -1 when it has gone since */

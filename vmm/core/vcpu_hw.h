@@ -174,6 +174,9 @@ void vcpu_hw_apic_mode(struct vcpu *v, bool x2apic);
 /* VCPU_APIC_ALL: the highest vectors in IRR and ISR, 0 for none. Call it before an entry when either has been changed. */
 void vcpu_hw_apic_vectors(struct vcpu *v, uint8_t requested, uint8_t in_service);
 
+/* VCPU_APIC_ALL: one more vector is in IRR. As vcpu_hw_apic_vectors(), when that was right before. */
+void vcpu_hw_apic_request(struct vcpu *v, uint8_t vector);
+
 /* VCPU_APIC_ALL: bit n of vectors is 1 when the EOI of vector 64 * quarter + n shall be an exit. */
 void vcpu_hw_apic_eoi_exits(struct vcpu *v, unsigned quarter, uint64_t vectors);
 

@@ -27,15 +27,19 @@ static int highest_vector(struct vlapic *v, unsigned offset, uint32_t words)
 	return -1;
 }
 
-/* The same where a processor delivers, which leaves no hint which words are in use. */
+/* The same where a processor delivers, which leaves no hint which words are in use. Unrolled, it is two instructions a word. */
 static int highest_anywhere(struct vlapic *v, unsigned offset)
 {
-	const uint32_t *word = vlapic_vector_word(v, offset, 255);
-	int base = 224;
+	const uint32_t *words = vlapic_vector_word(v, offset, 0);
 
-	for (; base >= 0 && *word == 0; base -= 32)
-		word -= LAPIC_VECTOR_REG_STRIDE / 4;
-	return base < 0 ? -1 : base + (int)bits_fls(*word);
+#pragma GCC unroll 8
+	for (unsigned n = LAPIC_VECTOR_REGS; n-- > 0;) {
+		uint32_t bits = words[n * (LAPIC_VECTOR_REG_STRIDE / 4)];
+
+		if (bits != 0)
+			return (int)(n * 32 + bits_fls(bits));
+	}
+	return -1;
 }
 
 static int highest_irr(struct vlapic *v)
@@ -254,9 +258,13 @@ bool vlapic_deliver_own(struct vlapic *v, unsigned vector, bool level)
 		return true;
 	}
 	*irr |= bit;
-	v->irr_words |= BIT32(vector / 32);
 	vlapic_count(&v->accepted);
-	v->ops->raised(v->ctx);
+	if (v->processor_delivers) {
+		v->ops->requested(v->ctx, (uint8_t)vector);
+	} else {
+		v->irr_words |= BIT32(vector / 32);
+		v->ops->raised(v->ctx);
+	}
 	return true;
 }
 
@@ -317,7 +325,7 @@ bool vlapic_deliver(struct vlapic *v, enum vlapic_delivery delivery, uint8_t vec
 int vlapic_pending(struct vlapic *v)
 {
 	vlapic_sync(v);
-	if (v->irr_words == 0 && !v->processor_delivers)
+	if (highest_irr(v) < 0)
 		return -1;
 	return v->mode == VLAPIC_DISABLED ? -1 : deliverable(v);
 }

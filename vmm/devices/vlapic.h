@@ -45,6 +45,9 @@ struct vlapic_ipi {
 struct vlapic_ops {
 	/* An interrupt may have become deliverable: ask vlapic_pending() before the next entry. */
 	void (*raised)(void *ctx);
+	/* The APIC's own CPU has put the vector into IRR, and nothing else has changed: the processor is to know of it. Only when
+	 * it delivers; else it is `raised` too. */
+	void (*requested)(void *ctx, uint8_t vector);
 	void (*nmi)(void *ctx);
 	void (*init)(void *ctx);
 	void (*startup)(void *ctx, uint8_t vector);

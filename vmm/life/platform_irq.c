@@ -61,6 +61,11 @@ static void apic_raised(void *ctx)
 	vcpu_notify(((struct cpu_board *)ctx)->vcpu, VCPU_REQ_EVENT);
 }
 
+static void apic_requested(void *ctx, uint8_t vector)
+{
+	vcpu_hw_apic_request(((struct cpu_board *)ctx)->vcpu, vector);
+}
+
 static void apic_nmi(void *ctx)
 {
 	struct vcpu *v = ((struct cpu_board *)ctx)->vcpu;
@@ -145,6 +150,7 @@ static void apic_levels(void *ctx, unsigned quarter, uint64_t levels)
 
 static const struct vlapic_ops apic_ops = {
 	.raised = apic_raised,
+	.requested = apic_requested,
 	.nmi = apic_nmi,
 	.init = apic_init,
 	.startup = apic_startup,
@@ -160,14 +166,19 @@ static bool pic_can_interrupt(const struct cpu_board *cpu)
 	return cpu->vcpu->index == 0 && vpic_pending(&cpu->board->pic) && vlapic_accepts_pic(&cpu->lapic);
 }
 
-/* The 8259 knows its vector only when it is acknowledged; until then any number says that there is one. */
-static int irq_peek(void *ctx)
+/* What other CPUs have sent the processor does not know of yet; but then there is a request to tell it. */
+static enum irq_waits irq_peek(void *ctx)
 {
 	struct cpu_board *cpu = ctx;
 
-	return pic_can_interrupt(cpu) ? 0 : vlapic_pending(&cpu->lapic);
+	if (pic_can_interrupt(cpu))
+		return IRQ_TO_INJECT;
+	if (vlapic_pending(&cpu->lapic) < 0)
+		return IRQ_NONE;
+	return cpu->help == VCPU_APIC_ALL ? IRQ_TOLD : IRQ_TO_INJECT;
 }
 
+/* The 8259 knows its vector only when it is acknowledged; until then any number says that there is one. */
 static int irq_next(void *ctx)
 {
 	struct cpu_board *cpu = ctx;

@@ -29,13 +29,21 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-bool vcpu_can_wake(struct vcpu *v)
+/* What ends a HLT: an interrupt, if IF is set, or an NMI. */
+static enum irq_waits waking_event(struct vcpu *v)
 {
 	const struct irq_source *irqs = vcpu_irq_source(v);
+	enum irq_waits irq;
 
 	if (v->nmi_pending)
-		return true;
-	return irqs->peek(irqs->ctx) >= 0 && (vcpu_hw_get(v, VCPU_RFLAGS) & RFLAGS_IF) != 0;
+		return IRQ_TO_INJECT;
+	irq = irqs->peek(irqs->ctx);
+	return irq != IRQ_NONE && (vcpu_hw_get(v, VCPU_RFLAGS) & RFLAGS_IF) != 0 ? irq : IRQ_NONE;
+}
+
+bool vcpu_can_wake(struct vcpu *v)
+{
+	return waking_event(v) != IRQ_NONE;
 }
 
 static void log_line(void *ctx, const char *text)
@@ -81,9 +89,6 @@ static bool before_entry(struct vcpu *v, enum run_end *end)
 {
 	uint32_t requests = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
 
-	/* Another deadline is no event. */
-	if (requests == VCPU_REQ_TIMER && v->state == VCPU_RUNNABLE)
-		return true;
 	/* What is left undone here is still asked for when the loop comes back. */
 	if (requests & VCPU_REQ_PAUSE) {
 		vcpu_request(v, requests);
@@ -104,7 +109,8 @@ static bool before_entry(struct vcpu *v, enum run_end *end)
 		*end = RUN_HALTED;
 		return false;
 	}
-	if (!vcpu_inject_pending(v, vcpu_irq_source(v))) {
+	/* Another deadline is no event. What came of the old one is one, or the processor has been told. */
+	if (requests != VCPU_REQ_TIMER && !vcpu_inject_pending(v, vcpu_irq_source(v))) {
 		*end = RUN_CRASHED;
 		return false;
 	}
@@ -139,6 +145,20 @@ static bool goes_on(struct runner *r, const struct vm_exit *e)
 	}
 }
 
+/* HLT, as far as the guest is concerned: RIP is behind it. Returns whether something wakes it at once. */
+static bool halt(struct vcpu *v, const struct vm_exit *e)
+{
+	enum irq_waits event;
+
+	vcpu_hw_skip(v, e);
+	event = waking_event(v);
+	if (event == IRQ_TO_INJECT)
+		vcpu_request(v, VCPU_REQ_EVENT);
+	if (event == IRQ_NONE)
+		v->state = VCPU_HALTED;
+	return event != IRQ_NONE;
+}
+
 /* Act on a verdict. False: leave the loop with *end. */
 static bool obey(struct runner *r, const struct vm_exit *e, enum verdict verdict, enum run_end *end)
 {
@@ -149,14 +169,8 @@ static bool obey(struct runner *r, const struct vm_exit *e, enum verdict verdict
 	case VERDICT_SKIP: /* vcpu_hw_run() has done so */
 		return true;
 	case VERDICT_WAIT:
-		vcpu_hw_skip(v, e);
-		if (vcpu_can_wake(v)) {
-			vcpu_request(v, VCPU_REQ_EVENT);
-			return true;
-		}
-		v->state = VCPU_HALTED;
 		*end = RUN_HALTED;
-		return false;
+		return halt(v, e);
 	case VERDICT_YIELD:
 		*end = RUN_YIELD;
 		return goes_on(r, e);

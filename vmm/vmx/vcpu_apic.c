@@ -60,6 +60,17 @@ void vcpu_hw_apic_vectors(struct vcpu *v, uint8_t requested, uint8_t in_service)
 	vmcs_close(&w);
 }
 
+void vcpu_hw_apic_request(struct vcpu *v, uint8_t vector)
+{
+	struct vmcs_window w = vmcs_open(v);
+	uint32_t status = vmread32(VMCS_GUEST_INTERRUPT_STATUS);
+
+	vcpu_settle_shadows(v->hw);
+	if ((uint8_t)status < vector)
+		vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (status & ~0xffu) | vector);
+	vmcs_close(&w);
+}
+
 void vcpu_hw_apic_eoi_exits(struct vcpu *v, unsigned quarter, uint64_t vectors)
 {
 	struct vmcs_window w = vmcs_open(v);
