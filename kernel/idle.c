@@ -18,7 +18,8 @@ void idle_until(uint64_t tsc)
 	assert(timer_arm != NULL);
 	timer_arm(tsc);
 	cpu_sleep();
-	timer_arm(UINT64_MAX);
+	if (rdtsc() < tsc)
+		timer_arm(UINT64_MAX);
 	this_cpu()->timer_at = UINT64_MAX;
 }
 

@@ -327,6 +327,7 @@ static void serial_interrupt(struct trap_frame *frame)
 	spin_lock(&terminal_lock);
 	uart_irq(&m->uart);
 	spin_unlock(&terminal_lock);
+	__atomic_store_n(&m->host.called, 1, __ATOMIC_SEQ_CST);
 	irq_end(&m->irqs, (uint8_t)frame->vector);
 }
 

@@ -337,6 +337,9 @@ bool page_scrub_step(struct page_alloc *pa)
 	unsigned order;
 	uint64_t hpa;
 
+	/* An idle CPU asks again and again. */
+	if (__atomic_load_n(&pa->free_pages[PAGE_DIRTY], __ATOMIC_RELAXED) == 0)
+		return false;
 	alloc_lock_acquire(&pa->cfg.lock);
 	hpa = take_for_scrub(pa, &order);
 	if (hpa != PAGE_NONE)

@@ -152,6 +152,7 @@ uint64_t sched_wake(struct sched_entity *e, uint64_t now);
 
 /* For the CPU itself, which is &sched.cpu[its number]. */
 struct sched_entity *sched_pick(struct sched_cpu *c, uint64_t now, struct sched_slice *slice);
+bool sched_resume(struct sched_cpu *c, struct sched_entity *e, uint64_t now, struct sched_slice *slice);
 bool sched_block(struct sched_cpu *c, uint64_t now);
 uint64_t sched_put(struct sched_cpu *c, uint64_t now);
 void sched_yield_to(struct sched_cpu *c, struct sched_entity *to);

@@ -56,6 +56,7 @@ void sched_queue_insert(struct sched_cpu *c, struct sched_entity *e, uint64_t no
 void sched_queue_remove(struct sched_cpu *c, struct sched_entity *e);
 bool sched_queue_is_first(const struct sched_cpu *c, const struct sched_entity *e);
 struct sched_entity *sched_queue_choose(struct sched_cpu *c, uint64_t now);
+void sched_queue_begin(struct sched_cpu *c, struct sched_entity *e);
 void sched_queue_enter(struct sched_cpu *c, struct sched_entity *e, uint64_t now, bool may_boost);
 uint64_t sched_queue_clamp(const struct sched_cpu *c, const struct sched_entity *e, uint64_t start, bool slept);
 struct sched_entity *sched_queue_find_for(struct sched_cpu *c, unsigned cpu, bool boosted_too);

@@ -218,6 +218,16 @@ static struct sched_entity *choose_or_idle(struct sched_cpu *c, uint64_t now)
 	return e;
 }
 
+static void start_running(struct sched_cpu *c, struct sched_entity *e, uint64_t now)
+{
+	e->state = SCHED_RUNNING;
+	e->since = now;
+	c->current = e;
+	if (c->last != e)
+		e->stats.switches++;
+	c->last = e;
+}
+
 static void run(struct sched_cpu *c, struct sched_entity *e, uint64_t now)
 {
 	/* Who goes out of order says nothing of how far the queue has got. */
@@ -225,12 +235,7 @@ static void run(struct sched_cpu *c, struct sched_entity *e, uint64_t now)
 		sched_set(c->vtime, e->start);
 	sched_queue_remove(c, e);
 	note_wait(e, now);
-	e->state = SCHED_RUNNING;
-	e->since = now;
-	c->current = e;
-	if (c->last != e)
-		e->stats.switches++;
-	c->last = e;
+	start_running(c, e, now);
 }
 
 /* When to pick again. Who has the CPU to himself need not: who comes to wait, anywhere, has this CPU kicked. */
@@ -286,6 +291,37 @@ struct sched_entity *sched_pick(struct sched_cpu *c, uint64_t now, struct sched_
 	sched_unlock(c);
 	sched_align(c->sched, now);
 	return e;
+}
+
+/* May e, which sleeps, run here at once without a look at anybody else?  Context: c's lock. */
+static bool may_resume(const struct sched_cpu *c, const struct sched_entity *e)
+{
+	return sched_cpu_of(e) == c && e->state == SCHED_BLOCKED && c->count == 0 && sched_get(c->kicked) == 0 &&
+	       sched_allowed(e, c) && sched_get(e->group->cap_percent) == SCHED_CAP_NONE &&
+	       deadline_next(&c->parked) == DEADLINE_NEVER;
+}
+
+/* sched_wake() and sched_pick() in one, for an entity that went to sleep on this CPU, which idles since: it runs. A CPU
+ * without work that could have some would have been kicked.
+ * Returns false, with nothing changed, where it is not as simple as that.
+ * Context: on the CPU itself, idle since its last sched_pick(); e has been added; no locks. */
+bool sched_resume(struct sched_cpu *c, struct sched_entity *e, uint64_t now, struct sched_slice *slice)
+{
+	bool resumed;
+
+	sched_lock(c);
+	resumed = may_resume(c, e) && sched_claim_idle(c);
+	if (resumed) {
+		sched_change_active(e, 1);
+		sched_queue_begin(c, e);
+		sched_queue_attach(c, e);
+		e->turn_left = turn_ticks(c, e);
+		start_running(c, e, now);
+		slice->kicks = 0;
+		slice->until = c->until = slice_end(c, now);
+	}
+	sched_unlock(c);
+	return resumed;
 }
 
 /* What the CPU ran until now waits again, or is off if it was removed. For a CPU that has left it and does not pick next.

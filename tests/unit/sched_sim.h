@@ -53,7 +53,7 @@ struct sim_cpu {
 
 struct sim {
 	struct sched s;
-	uint64_t now, random, events;
+	uint64_t now, random, events, resumed;
 	unsigned cpus, tasks, groups;
 	uint64_t next_wake;
 	struct sim_cpu cpu[SIM_CPUS];
@@ -116,11 +116,14 @@ static void sim_kick(struct sim *m, uint64_t kicks)
 	}
 }
 
+static bool sim_resume(struct sim *m, struct sim_task *t);
+
 static void sim_wake(struct sim *m, struct sim_task *t)
 {
 	if (t->e.state == SCHED_BLOCKED && t->woken_at == SIM_NEVER)
 		t->woken_at = m->now;
-	sim_kick(m, sched_wake(&t->e, sim_clock(m, t->e.cpu->id)));
+	if (!sim_resume(m, t))
+		sim_kick(m, sched_wake(&t->e, sim_clock(m, t->e.cpu->id)));
 }
 
 static void sim_add(struct sim *m, struct sim_task *t, uint64_t pins)
@@ -193,6 +196,24 @@ static void sim_set_next(struct sim *m, struct sim_cpu *c)
 	}
 	if (t->period != 0 && m->now + t->backlog < c->at)
 		c->at = m->now + t->backlog;
+}
+
+/* Half of the time it is a timer of the CPU on which it sleeps that wakes a task, if that CPU idles. */
+static bool sim_resume(struct sim *m, struct sim_task *t)
+{
+	struct sim_cpu *c = &m->cpu[t->e.cpu->id];
+	struct sched_slice slice;
+	unsigned id = t->e.cpu->id;
+
+	if (c->task != NULL || !bits_test(m->s.idle, id) || sim_random(m) % 2)
+		return false;
+	if (!sched_resume(&m->s.cpu[id], &t->e, sim_clock(m, id), &slice))
+		return false;
+	sim_started(m, c, &t->e);
+	assert_true(slice.until == m->s.cpu[id].until && slice.kicks == 0);
+	sim_set_next(m, c);
+	m->resumed++;
+	return true;
 }
 
 static void sim_pick(struct sim *m, struct sim_cpu *c)

@@ -35,6 +35,7 @@ static int setup(void **state)
 {
 	(void)state;
 	fx_host_init();
+	fx_on_idle = NULL;
 	look_ticks = UINT64_MAX / 2;
 	fx_image();
 	vm = fx_vm("a", "2");
@@ -527,6 +528,50 @@ static void test_the_boot_cpu_looks(void **state)
 	assert_true(v->hw->last_deadline == FOREVER);
 }
 
+static void sleep_until(uint64_t tsc)
+{
+	while (rdtsc() < tsc)
+		;
+}
+
+static void sleep_and_be_called(uint64_t tsc)
+{
+	sleep_until(tsc);
+	fx_attention[0] = 1;
+}
+
+/* Alone on its CPU, a vCPU that its timer wakes goes on in the very turn that it slept through; beside somebody else, or when
+ * the CPU is called meanwhile, it takes the long way. */
+static void test_a_sleeper_goes_on_where_it_slept(void **state)
+{
+	(void)state;
+	vcpu_hw_set(v, VCPU_RFLAGS, 0x202);
+	fx_on_idle = sleep_until;
+	for (unsigned i = 0; i < 3; i++) {
+		arm_40_on(&v->clock, FX_TSC_HZ / 100);
+		will_halt(v);
+		turns(1);
+		assert_int_equal(v->state, VCPU_HALTED);
+		assert_int_equal(v->seat->entity.state, SCHED_BLOCKED);
+		fx_on_idle = i == 1 ? sleep_and_be_called : sleep_until;
+		if (i == 2)
+			assert_int_equal(sched_group_set(&vm->platform->group, 256, 50), 0);
+		will_exit_for(v, EXIT_PAUSE);
+		turns(1);
+		if (i > 0) {
+			assert_int_equal(v->hw->enters, 2 * i + 1);
+			turns(1);
+		}
+		assert_int_equal(v->hw->enters, 2 * i + 2);
+		assert_int_equal(v->hw->last_inject.vector, 0x40);
+		assert_int_equal(v->seat->entity.state, SCHED_RUNNING);
+		assert_false(deadline_armed(&v->seat->alarm));
+		(void)vlapic_reset(v->lapic, false);
+		vlapic_set_virtual_wire(v->lapic);
+	}
+	fx_on_idle = NULL;
+}
+
 /* --- requests --- */
 
 static void test_pause_request_keeps_the_others(void **state)
@@ -749,6 +794,7 @@ int main(void)
 		T(test_own_alarm_wakes_and_bounds_the_idle_time),
 		T(test_a_deadline_of_never_leaves_the_slice_alone),
 		T(test_the_boot_cpu_looks),
+		T(test_a_sleeper_goes_on_where_it_slept),
 		T(test_pause_request_keeps_the_others),
 		T(test_a_call_makes_the_entry_turn_back),
 		T(test_a_call_of_the_scheduler_ends_the_stay),

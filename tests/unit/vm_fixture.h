@@ -35,6 +35,7 @@ static struct heap fx_heap;
 static struct vmm_host fx_host;
 static char fx_why[LIFE_WHY];
 static unsigned fx_idles, fx_windows;
+static void (*fx_on_idle)(uint64_t tsc);
 static uint64_t fx_idle_until; /* what the last idle_until() was asked */
 static uint64_t fx_idle_alarm; /* and the last idle_alarm(); 0: it was not called */
 
@@ -43,6 +44,8 @@ void idle_until(uint64_t tsc)
 {
 	fx_idles++;
 	fx_idle_until = tsc;
+	if (fx_on_idle != NULL)
+		fx_on_idle(tsc);
 }
 
 void idle_alarm(uint64_t tsc)

@@ -31,7 +31,8 @@ struct vmm_host {
 	struct runner *runners;     /* by CPU number; made by runners_init() */
 	unsigned cpu_count;         /* runners there are; not each of them need be present */
 	struct sched *sched;
-	uint32_t called; /* a VM has ended, or another CPU has logged: the boot CPU's own loop is wanted; atomic */
+	/* A VM has ended, another CPU has logged, something was typed: the boot CPU's own loop is wanted; atomic. */
+	uint32_t called;
 	struct vm *vms[HOST_MAX_VMS]; /* in order of creation, no holes */
 	unsigned vm_count;
 	unsigned next_id;

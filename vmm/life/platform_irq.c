@@ -50,12 +50,6 @@ void board_wire_controllers(struct vm_platform *b)
 	vioapic_init(&b->ioapic, ioapic_deliver, b);
 }
 
-/* A sleeping vCPU's own clock has something to do. */
-static void seat_alarm(void *ctx)
-{
-	vcpu_notify(ctx, VCPU_REQ_TIMER);
-}
-
 static void apic_raised(void *ctx)
 {
 	vcpu_notify(((struct cpu_board *)ctx)->vcpu, VCPU_REQ_EVENT);
@@ -238,7 +232,7 @@ void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz)
 		vcpu_hw_apic_attach(cpu->vcpu, cpu->lapic_page);
 		cpu->seat.vcpu = cpu->vcpu;
 		cpu->seat.on_cpu = SEAT_NOWHERE;
-		deadline_init(&cpu->seat.alarm, seat_alarm, cpu->vcpu);
+		deadline_init(&cpu->seat.alarm, seat_alarm_fire, cpu->vcpu);
 		cpu->vcpu->seat = &cpu->seat;
 		vlapic_init(&cpu->lapic, &config);
 		cpu->vcpu->lapic = &cpu->lapic;

@@ -284,12 +284,24 @@ static void run_slice(struct runner *r, struct vcpu *v, uint64_t slice_end)
 		vm_end(v->vm, end);
 }
 
+/* Nobody wants to run until then. What wakes this CPU mostly is the timer of the one that ran here last: it goes on without
+ * the way through queues and the monitor, unless there is more to see to. */
 static void idle(struct runner *r, uint64_t until)
 {
-	until = earlier(until, r->next_alarm);
-	if (until <= rdtsc() || (r->host->idle_work != NULL && r->host->idle_work()))
+	uint64_t wake = earlier(until, r->next_alarm);
+	struct sched_slice slice;
+	struct vcpu *v;
+	uint64_t now;
+
+	if (wake <= rdtsc() || (r->host->idle_work != NULL && r->host->idle_work()))
 		return;
-	idle_until(until);
+	idle_until(wake);
+	now = rdtsc();
+	if (now < r->next_alarm || __atomic_load_n(r->attention, __ATOMIC_RELAXED) != 0 || is_called_home(r))
+		return;
+	v = runner_resume_sleeper(r, now, &slice);
+	if (v != NULL)
+		run_slice(r, v, earlier(until, slice.until));
 }
 
 static void runner_turn(struct runner *r, uint64_t until)

@@ -86,6 +86,11 @@ void vcpu_notify(struct vcpu *v, uint32_t bits)
 
 /* --- alarms --- */
 
+void seat_alarm_fire(void *ctx)
+{
+	vcpu_notify(ctx, VCPU_REQ_TIMER);
+}
+
 static void note_next(struct runner *r)
 {
 	__atomic_store_n(&r->next_alarm, deadline_next(&r->alarms), __ATOMIC_RELAXED);
@@ -127,7 +132,7 @@ void runner_alarm_forget(struct vmm_host *host, struct deadline *d)
 
 		do {
 			spin_lock(&r->lock);
-			firing = r->firing == d;
+			firing = __atomic_load_n(&r->firing, __ATOMIC_ACQUIRE) == d;
 			spin_unlock(&r->lock);
 		} while (firing);
 	}
@@ -149,6 +154,12 @@ static struct deadline *take_due(struct runner *r, uint64_t now)
 	return d;
 }
 
+static void none_fires(struct runner *r)
+{
+	/* Whoever waits for it may free what it was about. */
+	__atomic_store_n(&r->firing, NULL, __ATOMIC_RELEASE);
+}
+
 void runner_alarms_expire(struct runner *r, uint64_t now)
 {
 	struct deadline *d;
@@ -156,9 +167,22 @@ void runner_alarms_expire(struct runner *r, uint64_t now)
 	/* One that sets itself again for a time that has passed waits for the next call. */
 	for (size_t most = r->alarms.armed; most > 0 && (d = take_due(r, now)) != NULL; most--)
 		d->fire(d->ctx);
-	spin_lock(&r->lock);
-	r->firing = NULL;
-	spin_unlock(&r->lock);
+	none_fires(r);
+}
+
+struct vcpu *runner_resume_sleeper(struct runner *r, uint64_t now, struct sched_slice *slice)
+{
+	struct deadline *d = take_due(r, now);
+	struct vcpu *v = NULL;
+
+	if (d == NULL)
+		return NULL;
+	if (d->fire == seat_alarm_fire && sched_resume(r->sched, &((struct vcpu *)d->ctx)->seat->entity, now, slice))
+		v = d->ctx;
+	else
+		d->fire(d->ctx);
+	none_fires(r);
+	return v;
 }
 
 /* --- registers that another CPU holds --- */

@@ -35,7 +35,7 @@ struct runner {
 	struct spinlock sched_lock; /* the scheduler's, for this CPU's queue */
 	struct spinlock lock;
 	struct deadline_queue alarms;
-	struct deadline *firing; /* taken out of the queue, its fire() runs */
+	struct deadline *firing; /* taken out of the queue, its fire() runs; set under the lock */
 	uint64_t next_alarm;     /* deadline_next(&alarms); atomic, written under the lock */
 	uint64_t look_ticks;     /* the boot CPU: for how long it may be in a guest whose IF it has not seen set */
 };
@@ -66,6 +66,13 @@ void runner_alarm_forget(struct vmm_host *host, struct deadline *d);
 
 /* Fire what is due. Context: r's CPU, no locks. */
 void runner_alarms_expire(struct runner *r, uint64_t now);
+
+/* Of a seat's alarm: the sleeping vCPU's own clock has something to do. */
+void seat_alarm_fire(void *vcpu);
+
+/* For an idle CPU: fire the first alarm that is due. Where it is that of a vCPU which went to sleep here, and which is all there
+ * is to run, it runs at once: then it is returned, and *slice says for how long. Else NULL. Context: r's CPU, no locks. */
+struct vcpu *runner_resume_sleeper(struct runner *r, uint64_t now, struct sched_slice *slice);
 
 /* Do what another CPU asks of this one. Context: r's CPU, no vCPU is being entered. */
 void runner_serve(struct runner *r);
