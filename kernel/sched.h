@@ -93,7 +93,7 @@ struct sched_cpu {
 	struct alloc_lock lock;
 
 	struct sched_entity *current;
-	bool open; /* its slice has no end: nobody waits, here or elsewhere */
+	bool open;                     /* its slice has no end: nobody waits, here or elsewhere */
 	struct sched_entity *favoured; /* waits here, and somebody gave way to it */
 	struct sched_entity *last;     /* what ran before; compared, never followed */
 	struct sched_heap local;       /* waiting, pinned to this CPU alone */

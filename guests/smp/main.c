@@ -25,6 +25,7 @@ static const struct item {
 	{"ping", item_ping, EVERY},           {"lock", item_lock, EVERY},
 	{"barrier", item_barrier, X1_ONLY},   {"tsc", item_tsc, X1_ONLY | NEEDS_TSC},
 	{"timer", item_timer, EVERY},         {"shootdown", item_shootdown, EVERY},
+	{"switch", item_switch, X1_ONLY},
 };
 
 static struct smp_lock printing;

@@ -109,6 +109,7 @@ void item_barrier(void);
 void item_shootdown(void);
 void item_tsc(void);
 void item_timer(void);
+void item_switch(void);
 /* storm.c: never comes back. */
 void smp_neighbour(void);
 /* Paging as shootdown.c has turned it on; nothing before. */

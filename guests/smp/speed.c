@@ -1,4 +1,5 @@
-/* How CPUs get on with each other: interrupts to and fro, a lock that all want, a barrier, the TSC, and each one's timer. */
+/* How CPUs get on with each other: interrupts to and fro, a lock that all want, a barrier, the TSC, each one's timer, and how
+ * long it takes until the one has the real CPU on which the other halts. */
 #include "guests/smp/smp.h"
 
 #include "drivers/regs/lapic.h"
@@ -8,6 +9,9 @@
 #define BARRIERS 20u
 #define TSC_TURNS 100u
 #define TIMER_TICKS 10u
+#define SWITCHES 20u
+#define SWITCH_GAP 200u /* ticks: so long no turn of the watch takes by itself */
+#define SWITCH_PAUSE_MS 2u
 
 static volatile uint32_t pings;
 static uint32_t pinger_id, ponger_id;
@@ -208,4 +212,72 @@ void item_timer(void)
 	trap_set(SMP_VECTOR_TIMER, on_timer);
 	measure_timer();
 	smp_on_all(timer_turns);
+}
+
+static volatile uint64_t halted_at;
+static volatile uint32_t switch_best;
+static volatile bool watch_over, watch_computes;
+
+static void use_fpu(void)
+{
+	__asm__ volatile("fninit; fld1; fstp %%st(0)" : : : "memory");
+}
+
+/* Whoever finds that time has passed without it goes on where the other one has halted. */
+static void watch(void)
+{
+	uint64_t last = rdtsc(), now;
+
+	while (!watch_over) {
+		if (watch_computes)
+			use_fpu();
+		now = rdtsc();
+		if (now - last > SWITCH_GAP && halted_at != 0) {
+			uint32_t late = (uint32_t)(now - halted_at);
+
+			switch_best = late < switch_best ? late : switch_best;
+			halted_at = 0;
+		}
+		last = now;
+	}
+}
+
+static void on_switch(struct trap_frame *f)
+{
+	(void)f;
+	apic_eoi();
+}
+
+static void measure_switch(const char *name, bool computes)
+{
+	uint32_t counts = timer_counts / (100 / SWITCH_PAUSE_MS);
+
+	switch_best = ~0u;
+	watch_over = false;
+	watch_computes = computes;
+	halted_at = 0;
+	smp_give(1, watch);
+	for (uint32_t i = 0; i < SWITCHES; i++) {
+		apic_write(LAPIC_TIMER_INITIAL, counts);
+		if (computes)
+			use_fpu();
+		halted_at = rdtsc();
+		irq_wait();
+	}
+	watch_over = true;
+	smp_wait(1);
+	if (switch_best != ~0u)
+		smp_figure(name, switch_best);
+}
+
+/* With a CPU for each there is no switch, and no figure. */
+void item_switch(void)
+{
+	if (smp_count < 2)
+		return;
+	trap_set(SMP_VECTOR_TIMER, on_switch);
+	measure_timer();
+	apic_write(LAPIC_LVT_TIMER, SMP_VECTOR_TIMER);
+	measure_switch("switch", false);
+	measure_switch("switch-computing", true);
 }

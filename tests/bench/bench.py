@@ -102,6 +102,32 @@ def bench_under(variant):
         return found
 
 
+# --- two virtual CPUs ---
+
+# The item's number in guests/smp/main.c, CPUs of the machine, and how its figures are called here.
+SMP_ITEMS = (
+    (10, 2, {"ping-spinning-x2apic": "ipi_there_and_back", "ping-halted-x2apic": "ipi_there_and_back_hlt"}),
+    (10, 1, {"ping-halted-x2apic": "ipi_there_and_back_one_cpu"}),
+    (16, 1, {"switch-xapic": "switch_hlt", "switch-computing-xapic": "switch_hlt_fpu"}),
+)
+
+
+def smp_under(variant):
+    found = {}
+    for item, cpus, names in SMP_ITEMS:
+        name = "smp-%d-%d-%s" % (item, cpus, variant or "all")
+        conf = "[vm smp]\nkernel = smp.elf\ncmdline = cpus=2 only=%d\nmemory = 32M\ncpus = 2\n" % item
+        disc = avatar_iso(name, conf, {"smp.elf": os.path.join(GUESTS, "smp.elf")}, variant)
+        with machine.Bochs(os.path.join(WORK, name), iso=disc, mem=256, cpus=cpus) as m:
+            m.prompt(60)
+            m.command("start smp", 30)
+            m.console("smp")
+            text = machine.plain(m.expect(r"smp: done[^\n]*\n", 300, never="smp: FAIL|trap: |crashed"))
+        figures = {n: int(v) for n, v in re.findall(r"smp: figure (\S+) (\d+)", text)}
+        found.update({ours: figures[theirs] for theirs, ours in names.items()})
+    return found
+
+
 # --- Linux ---
 
 def ramdisk(program):
@@ -312,6 +338,8 @@ def measure(options):
     for variant in VARIANTS:
         figures, means, skipped = bench_under(variant)
         key = variant or "all"
+        if variant in ("", "noapicv"):
+            figures.update(smp_under(variant))
         result["means"][key], result["skipped"][key] = means, skipped
         if variant:
             result["variants"][variant] = figures

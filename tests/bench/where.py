@@ -3,7 +3,8 @@
 the next, and every instruction is counted for the function it lies in. VMREADs, VMWRITEs and MSR accesses are counted too,
 since under another hypervisor each may be an exit of its own. The hypervisor is the one that is measured, not a counting build.
 
-usage: where.py [NAME]: the operations' totals, or one operation by function. bench.py puts all of it into build/bench.json.
+usage: where.py [NAME [WORD]]: the operations' totals, or one operation by function; WORD is for the boot line, as `noapicv`.
+       bench.py puts all of it into build/bench.json.
        where.py life [create|start|destroy]: the same for the steps of a tiny guest's life, as the monitor's commands.
 """
 import bisect
@@ -28,6 +29,8 @@ POINTS = [
     ("ioapic_read", "exit_ept_violation", 8000),
     ("x2apic_icr", "vlapic_send_icr", 2500),
     ("x2apic_self_ipi_hlt", "exit_hlt", 3500),
+    ("deadline_arm", "vlapic_timer_set_deadline", 2500),
+    ("deadline_hlt", "sched_block", 12000),
 ]
 WARM_UP = 6
 GUEST_TOP = 0x40000000
@@ -78,12 +81,12 @@ def account(text, start, table, end=None):
             "functions": dict(functions.most_common())}
 
 
-def measure():
+def measure(word=""):
     """name -> one turn, as account() gives it."""
     table = symbols()
     by_name = {name: address for address, name in table}
     conf = "[vm bench]\nkernel = bench.elf\nmemory = %s\nautostart = yes\n" % bench.GUEST_MEMORY
-    disc = bench.avatar_iso("where", conf, {"bench.elf": os.path.join(bench.GUESTS, "bench.elf")}, "")
+    disc = bench.avatar_iso("where", conf, {"bench.elf": os.path.join(bench.GUESTS, "bench.elf")}, word)
     folder = os.path.join(bench.WORK, "where")
     with machine.Bochs(folder, iso=disc, mem=256, debugger=debugger(table)) as m:
         if m.wait(300) is None:
@@ -130,7 +133,7 @@ def measure_life():
 def main():
     os.makedirs(bench.WORK, exist_ok=True)
     life = sys.argv[1:2] == ["life"]
-    for name, turn in (measure_life() if life else measure()).items():
+    for name, turn in (measure_life() if life else measure(*sys.argv[2:3])).items():
         print("%-18s host %5d, guest %3d, VMREAD %2d, VMWRITE %2d, MSR %2d, RDTSC %2d"
               % (name, turn["host_instructions"], turn["guest_instructions"], turn["vmread"], turn["vmwrite"], turn["msr"],
                  turn["rdtsc"]))
