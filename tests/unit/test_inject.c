@@ -28,9 +28,10 @@ static int next(void *ctx)
 	return irqs.count == 0 ? -1 : irqs.vectors[irqs.count - 1];
 }
 
-static int take(void *ctx)
+static int take(void *ctx, int given)
 {
 	(void)ctx;
+	assert_int_equal(given, next(NULL));
 	irqs.takes++;
 	if (irqs.gone) {
 		irqs.count = 0;

@@ -102,6 +102,15 @@ static const struct vlapic_ops ops = {.raised = on_raised,
 				      .mode = on_mode,
 				      .levels = on_levels};
 
+static int vlapic_ack(struct vlapic *v)
+{
+	int vector = vlapic_pending(v);
+
+	if (vector >= 0)
+		vlapic_take(v, (uint8_t)vector);
+	return vector;
+}
+
 static void start(uint64_t hz, uint64_t timer_hz)
 {
 	memset(&m, 0, sizeof(m));

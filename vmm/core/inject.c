@@ -101,7 +101,7 @@ bool vcpu_inject_pending(struct vcpu *v, const struct irq_source *irqs)
 		inject(v, EVENT_NMI, VECTOR_NMI);
 	}
 	if (vector >= 0 && !v->inject.valid && vcpu_hw_irq_allowed(v)) {
-		vector = irqs->take(irqs->ctx);
+		vector = irqs->take(irqs->ctx, vector);
 		if (vector >= 0) {
 			inject(v, EVENT_EXTERNAL_INTERRUPT, (uint8_t)vector);
 			v->injected_interrupts++;

@@ -17,7 +17,8 @@ struct irq_source {
 	enum irq_waits (*peek)(void *ctx);
 	/* Before an entry: let the processor know of what it delivers by itself; then the vector that is to be injected, or -1. */
 	int (*next)(void *ctx);
-	int (*take)(void *ctx); /* acknowledge what next() gave: the vector, or -1 when it has gone since */
+	/* Acknowledge what next() gave: the vector that goes in, or -1 when it has gone since. */
+	int (*take)(void *ctx, int next);
 	void *ctx;
 };
 

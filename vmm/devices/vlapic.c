@@ -62,20 +62,21 @@ uint32_t vlapic_computed_ppr(struct vlapic *v)
 	return (tpr & 0xf0) >= service ? tpr : service;
 }
 
-/* PPR anew, and the highest vector in IRR that it lets through, or -1. */
-static int deliverable(struct vlapic *v)
+/* PPR anew. Does it let this one, the highest in IRR, through? */
+static bool is_deliverable(struct vlapic *v, int irr)
 {
 	uint32_t ppr = vlapic_computed_ppr(v);
-	int irr = highest_irr(v);
 
 	vlapic_set_reg(v, LAPIC_PPR, ppr);
-	return irr >= 0 && ((uint32_t)irr & 0xf0) > (ppr & 0xf0) ? irr : -1;
+	return irr >= 0 && ((uint32_t)irr & 0xf0) > (ppr & 0xf0);
 }
 
 /* A request that still waits may now wait for TPR alone, which decides about the threshold. */
 void vlapic_update_ppr(struct vlapic *v)
 {
-	if (deliverable(v) >= 0 || (v->processor_has_tpr && highest_irr(v) >= 0))
+	int irr = highest_irr(v);
+
+	if (is_deliverable(v, irr) || (v->processor_has_tpr && irr >= 0))
 		v->ops->raised(v->ctx);
 }
 
@@ -324,30 +325,27 @@ bool vlapic_deliver(struct vlapic *v, enum vlapic_delivery delivery, uint8_t vec
 
 int vlapic_pending(struct vlapic *v)
 {
+	int irr;
+
 	vlapic_sync(v);
-	if (highest_irr(v) < 0)
+	irr = highest_irr(v);
+	if (irr < 0 || v->mode == VLAPIC_DISABLED)
 		return -1;
-	return v->mode == VLAPIC_DISABLED ? -1 : deliverable(v);
+	return is_deliverable(v, irr) ? irr : -1;
 }
 
-int vlapic_ack(struct vlapic *v)
+void vlapic_take(struct vlapic *v, uint8_t vector)
 {
-	int pending = vlapic_pending(v);
-	unsigned vector = (unsigned)pending;
-	uint32_t bit, *irr;
+	uint32_t bit = BIT32(vector % 32);
+	uint32_t *irr = vlapic_vector_word(v, LAPIC_IRR, vector);
 
-	if (pending < 0)
-		return -1;
-	bit = BIT32(vector % 32);
-	irr = vlapic_vector_word(v, LAPIC_IRR, vector);
 	*irr &= ~bit;
 	if (*irr == 0)
 		v->irr_words &= ~BIT32(vector / 32);
 	*vlapic_vector_word(v, LAPIC_ISR, vector) |= bit;
 	v->isr_words |= BIT32(vector / 32);
 	/* It was above the old PPR, so its class is the new one. */
-	vlapic_set_reg(v, LAPIC_PPR, vector & 0xf0);
-	return pending;
+	vlapic_set_reg(v, LAPIC_PPR, vector & 0xf0u);
 }
 
 /* A level-sensitive LINT0 in fixed mode that is still high asks again. */

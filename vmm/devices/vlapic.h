@@ -144,8 +144,8 @@ bool vlapic_deliver(struct vlapic *v, enum vlapic_delivery delivery, uint8_t vec
 /* The highest vector that the processor priority lets through, or -1. */
 int vlapic_pending(struct vlapic *v);
 
-/* The processor takes that vector: IRR to ISR. Returns it, or -1 when there is none. */
-int vlapic_ack(struct vlapic *v);
+/* The processor takes the vector that vlapic_pending() gave, with nothing of the guest's in between: IRR to ISR. */
+void vlapic_take(struct vlapic *v, uint8_t vector);
 
 /* Write of the EOI register. */
 void vlapic_eoi(struct vlapic *v);

@@ -172,7 +172,9 @@ static enum irq_waits irq_peek(void *ctx)
 	return cpu->help == VCPU_APIC_ALL ? IRQ_TOLD : IRQ_TO_INJECT;
 }
 
-/* The 8259 knows its vector only when it is acknowledged; until then any number says that there is one. */
+/* The 8259 knows its vector only when it is acknowledged. Until then it is this, which no APIC ever gives. */
+#define VECTOR_OF_PIC 0
+
 static int irq_next(void *ctx)
 {
 	struct cpu_board *cpu = ctx;
@@ -188,7 +190,7 @@ static int irq_next(void *ctx)
 		if (cpu->help == VCPU_APIC_TPR)
 			vcpu_hw_apic_threshold(cpu->vcpu, vector < 0 ? vlapic_tpr_threshold(lapic) : 0);
 	}
-	return pic_can_interrupt(cpu) ? 0 : vector;
+	return pic_can_interrupt(cpu) ? VECTOR_OF_PIC : vector;
 }
 
 /* The request may be withdrawn while we wait for the lock. */
@@ -202,11 +204,14 @@ static int pic_take(struct vm_platform *b)
 	return vector;
 }
 
-static int irq_take(void *ctx)
+static int irq_take(void *ctx, int next)
 {
 	struct cpu_board *cpu = ctx;
 
-	return pic_can_interrupt(cpu) ? pic_take(cpu->board) : vlapic_ack(&cpu->lapic);
+	if (next == VECTOR_OF_PIC)
+		return pic_take(cpu->board);
+	vlapic_take(&cpu->lapic, (uint8_t)next);
+	return next;
 }
 
 void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz)
