@@ -329,11 +329,11 @@ static void runner_turn(struct runner *r, uint64_t until)
 	idle_window();
 }
 
-/* The VMs whose vCPUs have ended them. */
-static void see_to_the_ended(struct vmm_host *host)
+/* Take a call home, and see to the VMs whose vCPUs have ended them. Returns whether there was one. */
+static bool take_call(struct vmm_host *host)
 {
 	if (likely(!is_called_home(&host->runners[0])))
-		return;
+		return false;
 	__atomic_store_n(&host->called, 0, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < host->vm_count; i++) {
 		struct vm *vm = host->vms[i];
@@ -341,20 +341,24 @@ static void see_to_the_ended(struct vmm_host *host)
 		if (__atomic_load_n(&vm->ended, __ATOMIC_ACQUIRE) != RUN_YIELD)
 			vm_see_to_end(host, vm);
 	}
+	return true;
 }
 
-/* The ends last, so that the step that follows knows of them: it may have said that it can wait for ever. The call is taken
- * back before it, so that it sees as well what else it was for. */
-void host_turn(struct vmm_host *host, uint64_t step_deadline)
+bool host_turn(struct vmm_host *host, uint64_t step_deadline)
 {
 	runner_turn(&host->runners[0], step_deadline);
-	see_to_the_ended(host);
+	return take_call(host);
 }
 
+/* The step follows the call, and so finds whatever it was for. */
 _Noreturn void host_loop(struct vmm_host *host, uint64_t (*step)(void *ctx), void *ctx)
 {
-	for (;;)
-		host_turn(host, step(ctx));
+	for (;;) {
+		uint64_t until = step(ctx);
+
+		while (!host_turn(host, until) && rdtsc() < until)
+			;
+	}
 }
 
 _Noreturn void runner_loop(struct runner *r)

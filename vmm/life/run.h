@@ -13,12 +13,12 @@ enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end);
 /* Can a halted vCPU go on: an NMI, or an interrupt with IF = 1? */
 bool vcpu_can_wake(struct vcpu *v);
 
-/* Run VMs for ever, on the boot CPU. step: called between slices, with interrupts handled; returns the host TSC at which it
- * wants to be called again at the latest (UINT64_MAX: only after an interrupt). */
+/* Run VMs for ever, on the boot CPU. step: called between slices, with interrupts handled, after each call home
+ * (host->called); returns the host TSC at which it wants to be called again at the latest (UINT64_MAX: only after a call). */
 _Noreturn void host_loop(struct vmm_host *host, uint64_t (*step)(void *ctx), void *ctx);
 
-/* One turn of host_loop(): for it, and for commands that wait. */
-void host_turn(struct vmm_host *host, uint64_t step_deadline);
+/* One turn of host_loop(). Returns whether a call home has come: the step is due. */
+bool host_turn(struct vmm_host *host, uint64_t step_deadline);
 
 /* Run VMs for ever, on any other CPU. */
 _Noreturn void runner_loop(struct runner *r);
