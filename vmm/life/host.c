@@ -28,15 +28,18 @@ void host_add(struct vmm_host *host, struct vm *vm)
 void host_remove(struct vmm_host *host, struct vm *vm)
 {
 	struct vm **link = &host->by_name[chain(vm->config.name)];
-	unsigned i = 0;
+	struct vm *moved = NULL;
 
 	while (*link != vm)
 		link = &(*link)->next_in_chain;
 	*link = vm->next_in_chain;
-	while (host->vms[i] != vm)
-		i++;
-	for (host->vm_count--; i < host->vm_count; i++)
-		host->vms[i] = host->vms[i + 1];
+	/* Those behind it move up by one, the last one first: a VM that was made lately is found at once. */
+	for (unsigned i = host->vm_count--; moved != vm;) {
+		struct vm *here = host->vms[--i];
+
+		host->vms[i] = moved;
+		moved = here;
+	}
 }
 
 struct vm *host_find(const struct vmm_host *host, const char *name)
