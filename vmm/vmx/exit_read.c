@@ -49,6 +49,7 @@ static void read_debug_exception(struct vm_exit *e)
 		if (e->qualification & QUAL_DEBUG_RTM)
 			dr6 &= ~DR6_RTM; /* in DR6 the bit is inverted */
 		write_dr6(dr6);
+		this_vmx_cpu()->live_takes++; /* the audit knows the value from before */
 		if (dr7 & DR7_GD)
 			vmwrite(VMCS_GUEST_DR7, dr7 & ~DR7_GD);
 	}

@@ -53,7 +53,7 @@ struct vmx_cpu {
 	void *vmxon;
 	struct vcpu_hw *current; /* whose VMCS the instructions work on; NULL: none */
 	struct vcpu *live;       /* whose FPU, debug registers and syscall MSRs are in the processor; NULL: nobody's */
-	uint64_t live_takes;     /* how often somebody's have moved in */
+	uint64_t live_takes;     /* how often somebody's have moved in, or one was changed */
 	struct vmx_audit audit;  /* only with DEBUG=1 */
 };
 
