@@ -80,6 +80,14 @@ def test_items(boot, vcpus, cpus):
     run_items(boot, vcpus, cpus)
 
 
+def test_nmi_turns(boot):
+    """NMIs to virtual CPUs that take turns on one CPU, some of them while they are in the handler of another NMI."""
+    conf = "[vm smp]\nkernel = smp.elf\ncmdline = cpus=6 only=7\nmemory = 32M\ncpus = 6\n"
+    m = boot(conf, mem=128, bootline='run="start smp; console smp"')
+    text = plain(m.expect(r"smp: done[^\n]*\n", 120))
+    assert "PASS nmi xapic" in text and "PASS nmi x2apic" in text and " 0 failed" in text, text
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("vcpus, cpus", [(1, 1), (4, 1), (8, 1), (2, 2), (8, 2), (4, 4), (8, 4), (8, 8)])
 def test_items_all(boot, figure, vcpus, cpus):

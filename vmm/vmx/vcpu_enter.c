@@ -89,6 +89,8 @@ COLD static void inject(struct vcpu *v)
 	}
 	if (ev->type >= EVENT_SOFTWARE_INTERRUPT)
 		vmwrite(VMCS_ENTRY_INSN_LEN, ev->insn_len);
+	if (ev->type == EVENT_NMI)
+		v->hw->nmi_free = false;
 	vmwrite(VMCS_ENTRY_INTR_INFO, info);
 	ev->valid = false;
 }
@@ -138,6 +140,18 @@ void vcpu_settle_shadows(struct vcpu_hw *hw)
 	blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
 	if (blocking & BLOCKING_SHADOWS)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~BLOCKING_SHADOWS);
+}
+
+/* A guest comes to be blocked by an NMI alone, and each of its NMIs is injected: with none since NMIs were last seen free, what
+ * says that they are blocked is not the guest's. Bochs 2.7 leaves a blocking on that another vCPU was switched away with. */
+void vcpu_settle_nmi_blocking(struct vcpu_hw *hw)
+{
+	uint32_t blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
+
+	if ((blocking & BLOCKING_NMI) == 0)
+		hw->nmi_free = true;
+	else if (hw->nmi_free)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~BLOCKING_NMI);
 }
 
 static bool in_64bit_code(void)
@@ -305,6 +319,7 @@ bool vcpu_hw_nmi_allowed(struct vcpu *v)
 
 	if (allowed) {
 		vcpu_settle_shadows(v->hw);
+		vcpu_settle_nmi_blocking(v->hw);
 		allowed = (vmread32(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_SHADOWS | BLOCKING_NMI)) == 0;
 	}
 	vmcs_close(&w);

@@ -108,6 +108,8 @@ void vcpu_hw_load(struct vcpu *v)
 		vcpu_invalidate_later(hw, STALE_EPT | STALE_VPID);
 		hw->last_cpu = here;
 	}
+	if (cpu->live != v)
+		vcpu_settle_nmi_blocking(hw);
 	live_take(cpu, v);
 }
 

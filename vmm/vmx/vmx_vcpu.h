@@ -71,6 +71,7 @@ struct vcpu_hw {
 	uint8_t launched;      /* VMRESUME instead of VMLAUNCH; offset 8: enter.asm */
 	uint8_t tpr_threshold; /* as in the VMCS */
 	bool shadow_over;      /* an instruction was stepped over since the exit: shadows in the VMCS are out of date */
+	bool nmi_free;         /* nothing can block NMIs: see vcpu_settle_nmi_blocking() */
 	uint16_t vpid;
 	int cpu;      /* where the VMCS is active, or VMX_NO_CPU; atomic, as any CPU asks */
 	int last_cpu; /* where it ran last: elsewhere, cached translations may be stale */
@@ -140,6 +141,9 @@ static inline bool apic_irq_waits(const struct vcpu_hw *hw)
 
 	return irr && (irr[0] | irr[4] | irr[8] | irr[12] | irr[16] | irr[20] | irr[24] | irr[28]) != 0;
 }
+
+/* What the VMCS says of blocking by NMI is made true. */
+void vcpu_settle_nmi_blocking(struct vcpu_hw *hw);
 
 /* Clear the STI and MOV SS shadows when an instruction was stepped over since they were saved. */
 void vcpu_settle_shadows(struct vcpu_hw *hw);
