@@ -73,7 +73,8 @@ static void unlink_block(struct page_alloc *pa, struct free_block *b, enum page_
 	assert(b->magic == FREE_MAGIC); /* else: written to after it was freed */
 	assert(b->link.next->prev == &b->link && b->link.prev->next == &b->link);
 	list_remove(&b->link);
-	memset(b, 0, sizeof(*b));
+	b->magic = 0;
+	b->link.next = b->link.prev = NULL;
 	if (list_empty(&pa->free[zone][past][order]))
 		pa->orders[zone][past] &= ~BIT32(order);
 }

@@ -180,6 +180,24 @@ static void test_bytes(void **state)
 	assert_int_equal(checksum8("\x80\x81", 2), 1);
 }
 
+static void test_checksum(void **state)
+{
+	uint8_t bytes[70];
+
+	(void)state;
+	srand(3);
+	for (unsigned round = 0; round < 2000; round++) {
+		size_t len = (size_t)rand() % sizeof(bytes);
+		uint8_t sum = 0;
+
+		for (size_t i = 0; i < len; i++) {
+			bytes[i] = rand() % 3 == 0 ? 0xff : (uint8_t)rand();
+			sum = (uint8_t)(sum + bytes[i]);
+		}
+		assert_int_equal(checksum8(bytes, len), sum);
+	}
+}
+
 struct item {
 	int value;
 	struct list link;
@@ -246,9 +264,9 @@ static void test_muldiv(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fields),      cmocka_unit_test(test_powers),      cmocka_unit_test(test_bitmap),
-		cmocka_unit_test(test_range_edges), cmocka_unit_test(test_range_model), cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_list),        cmocka_unit_test(test_muldiv),
+		cmocka_unit_test(test_checksum), cmocka_unit_test(test_fields),      cmocka_unit_test(test_powers),
+		cmocka_unit_test(test_bitmap),   cmocka_unit_test(test_range_edges), cmocka_unit_test(test_range_model),
+		cmocka_unit_test(test_bytes),    cmocka_unit_test(test_list),        cmocka_unit_test(test_muldiv),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,6 +52,32 @@ static void test_everything_comes_back(void **state)
 	}
 }
 
+/* What two VMs are told of CPUID is kept once as long as it is the same, and goes with the last of them. */
+static void test_cpuid_is_shared(void **state)
+{
+	struct vm *a = fx_vm("a", "1"), *b = fx_vm("b", "1"), *c = fx_vm("c", "2"), *d, *e;
+	struct vm_config config;
+
+	(void)state;
+	assert_ptr_equal(a->cpuid, b->cpuid);
+	assert_ptr_not_equal(a->cpuid, c->cpuid);
+	fx_config(&config, "d");
+	fx_set(&config, "cpuid", "-fsrm");
+	d = fx_create(&config);
+	assert_ptr_not_equal(a->cpuid, d->cpuid);
+	fx_config(&config, "e");
+	fx_set(&config, "cpuid", "-fsrm");
+	e = fx_create(&config);
+	assert_ptr_equal(d->cpuid, e->cpuid);
+	vm_destroy(&fx_host, a);
+	vm_destroy(&fx_host, e);
+	assert_int_equal(b->cpuid->entries[b->cpuid->basic[0]].out[0], c->cpuid->entries[c->cpuid->basic[0]].out[0]);
+	vm_destroy(&fx_host, b);
+	vm_destroy(&fx_host, c);
+	vm_destroy(&fx_host, d);
+	expect_nothing_taken();
+}
+
 static void test_destroy_in_every_state(void **state)
 {
 	(void)state;
@@ -619,6 +645,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_everything_comes_back),
+		T(test_cpuid_is_shared),
 		T(test_destroy_in_every_state),
 		T(test_every_failing_allocation_unwinds),
 		T(test_a_failing_backend_unwinds),

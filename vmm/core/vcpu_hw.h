@@ -63,8 +63,8 @@ enum vcpu_reg {
 	VCPU_REG_COUNT
 };
 
-/* Make the backend's part of v (VMCS, bitmaps, register areas), in the power-on state. Returns 0 or ERR_NOMEM (nothing
- * is left behind). */
+/* Make the backend's part of v (VMCS, register areas). Its registers are undefined until vcpu_hw_reset(). Returns 0 or
+ * ERR_NOMEM (nothing is left behind). */
 MUST_CHECK int vcpu_hw_create(struct vcpu *v);
 void vcpu_hw_destroy(struct vcpu *v);
 

@@ -37,15 +37,12 @@ struct vm {
 	 * and its own clock belong to whoever runs the vCPU and need no lock. Taken before any lock of the kernel (scheduler,
 	 * alarm queues, log, terminal), never two VMs' at once, never held across an entry. */
 	struct spinlock lock;
-	struct vm_config config;
 	struct vmm_host *host;    /* whose VM this is */
 	struct vm *next_in_chain; /* the host's, of names */
 	unsigned id;
 	enum vm_state state;
 	struct guest_mem mem;
 	struct slpt slpt;
-	struct bus ports;
-	struct bus mmio;
 	uint64_t own_bytes;                           /* what it takes beside its RAM and the second-level tables */
 	struct guest_range open_bus[VM_MAX_OPEN_BUS]; /* where nobody answering is normal: reads give ones */
 	unsigned open_bus_count;
@@ -66,6 +63,10 @@ struct vm {
 	unsigned quick_ends; /* ends in a row, each within a second of its start */
 	uint64_t ended_at;   /* host TSC at which the boot CPU has begun to see to its end; 0: it does not */
 	uint32_t ended;      /* a vCPU has ended the VM: enum run_end; atomic, 0: none has */
+	/* From here on filled, not zeroed, when the VM is made. */
+	struct vm_config config;
+	struct bus ports;
+	struct bus mmio;
 };
 
 static inline void vm_lock(struct vm *vm)

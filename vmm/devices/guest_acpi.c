@@ -88,14 +88,19 @@ static void seal(uint8_t *t, size_t len)
 
 /* --- DSDT --- */
 
-/* The byte that says how many CPUs there are: Name (NCPU, byte) is 08 'N' 'C' 'P' 'U' 0A byte. */
+/* The byte that says how many CPUs there are: Name (NCPU, byte) is 08 'N' 'C' 'P' 'U' 0A byte. The compiler's checksum
+ * follows it. */
 static void patch_cpu_count(uint8_t *aml, size_t len, unsigned cpus)
 {
 	static const uint8_t pattern[] = {AML_NAME_OP, 'N', 'C', 'P', 'U', AML_BYTE_PREFIX};
 
 	for (size_t i = SDT_HEADER_LEN; i + sizeof(pattern) < len; i++)
 		if (memcmp(aml + i, pattern, sizeof(pattern)) == 0) {
-			aml[i + sizeof(pattern)] = (uint8_t)(cpus < DSDT_CPUS_MAX ? cpus : DSDT_CPUS_MAX);
+			uint8_t *count = &aml[i + sizeof(pattern)];
+			uint8_t new = (uint8_t)(cpus < DSDT_CPUS_MAX ? cpus : DSDT_CPUS_MAX);
+
+			aml[SDT_CHECKSUM] = (uint8_t)(aml[SDT_CHECKSUM] + *count - new);
+			*count = new;
 			return;
 		}
 }
@@ -108,7 +113,6 @@ static uint64_t add_dsdt(struct writer *w, unsigned cpus)
 		return 0;
 	memcpy(t, dsdt_aml, sizeof(dsdt_aml));
 	patch_cpu_count(t, sizeof(dsdt_aml), cpus);
-	seal(t, sizeof(dsdt_aml));
 	return gpa_of(w, t);
 }
 

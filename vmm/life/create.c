@@ -102,11 +102,12 @@ int vm_create(struct vmm_host *host, const struct vm_config *config, struct vm *
 
 	if (err != 0)
 		return err;
-	vm = heap_alloc(host->heap, sizeof(*vm));
+	vm = heap_alloc_raw(host->heap, sizeof(*vm));
 	if (vm == NULL) {
 		err = ERR_NOMEM;
 		goto failed;
 	}
+	memset(vm, 0, offsetof(struct vm, config));
 	spin_init(&vm->lock, LOCK_RANK_VM, "vm");
 	vm->config = *config;
 	vm->host = host;

@@ -3,6 +3,7 @@
 
 #include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
+#include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "vmm/core/cpuid_policy.h"
 #include "vmm/core/vcpu_hw.h"
@@ -173,15 +174,62 @@ static int make_pages(struct vmm_host *host, struct vm *vm)
 	return 0;
 }
 
+/* VMs that are told the same have one set of answers. */
+struct shared_cpuid {
+	struct cpuid_policy policy;
+	unsigned users; /* VMs */
+};
+
+static struct shared_cpuid *shared_cpuid_of(const struct vm *vm)
+{
+	return container_of(vm->cpuid, struct shared_cpuid, policy);
+}
+
+/* What cpuid_policy_init() looks at. */
+static bool same_cpuid(const struct vm_config *a, const struct vm_config *b)
+{
+	bool same = a->cpus == b->cpus && a->cpuid_hide_count == b->cpuid_hide_count;
+
+	for (unsigned i = 0; same && i < a->cpuid_hide_count; i++)
+		same = str_eq(a->cpuid_hide[i], b->cpuid_hide[i]);
+	return same;
+}
+
+static bool share_cpuid(const struct vmm_host *host, struct vm *vm)
+{
+	for (unsigned i = 0; i < host->vm_count; i++) {
+		const struct vm *other = host->vms[i];
+
+		if (!same_cpuid(&vm->config, &other->config))
+			continue;
+		vm->cpuid = other->cpuid;
+		shared_cpuid_of(vm)->users++;
+		return true;
+	}
+	return false;
+}
+
+static void free_cpuid(struct vmm_host *host, struct vm *vm)
+{
+	if (vm->cpuid != NULL && --shared_cpuid_of(vm)->users == 0)
+		heap_free(host->heap, shared_cpuid_of(vm));
+	vm->cpuid = NULL;
+}
+
 /* Features that the configuration hides, and the mask of XCR0 that the host allows. */
 static int make_cpuid(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 {
 	const char *unknown = NULL;
+	struct shared_cpuid *s;
 	int err;
 
-	vm->cpuid = heap_alloc(host->heap, sizeof(*vm->cpuid));
-	if (vm->cpuid == NULL)
+	if (share_cpuid(host, vm))
+		return 0;
+	s = heap_alloc(host->heap, sizeof(*s));
+	if (s == NULL)
 		return ERR_NOMEM;
+	s->users = 1;
+	vm->cpuid = &s->policy;
 	err = cpuid_policy_init(vm->cpuid, &vm->config, vcpu_hw_cpuid, host->tsc_hz, vcpu_hw_xcr0_allowed(), &unknown);
 	if (err != 0)
 		fmt_snprintf(why, LIFE_WHY, "%s: cpuid: '%s' is not the name of a CPUID feature", vm->config.name,
@@ -238,9 +286,8 @@ void platform_destroy(struct vmm_host *host, struct vm *vm)
 	}
 	if (vm->platform->scrollback != NULL)
 		host->pages.free(host->pages.ctx, vm->platform->scrollback, CONSOLE_SCROLLBACK_ORDER);
-	heap_free(host->heap, vm->cpuid);
+	free_cpuid(host, vm);
 	heap_free(host->heap, vm->platform);
-	vm->cpuid = NULL;
 	vm->platform = NULL;
 }
 

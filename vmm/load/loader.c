@@ -15,13 +15,14 @@ int loader_fail(struct loader *l, int err, const char *fmt, ...)
 	return err;
 }
 
+/* By the map that the guest is told. */
 static bool in_ram(const struct loader *l, uint64_t gpa, uint64_t len)
 {
 	for (unsigned i = 0; i < l->req->map_count; i++) {
 		const struct guest_map_entry *e = &l->req->map[i];
 
 		if (e->type == GUEST_MAP_RAM && range_contains(e->base, e->len, gpa, len))
-			return guest_mem_covers(l->mem, gpa, len);
+			return true;
 	}
 	return false;
 }
@@ -36,7 +37,7 @@ static const struct loader_piece *piece_in(const struct loader *l, uint64_t gpa,
 
 bool loader_is_free(const struct loader *l, uint64_t gpa, uint64_t len)
 {
-	return in_ram(l, gpa, len) && !piece_in(l, gpa, len);
+	return in_ram(l, gpa, len) && !piece_in(l, gpa, len) && guest_mem_covers(l->mem, gpa, len);
 }
 
 bool loader_is_claimed(const struct loader *l, uint64_t gpa)
@@ -51,7 +52,7 @@ int loader_claim(struct loader *l, const char *what, uint64_t gpa, uint64_t len)
 
 	if (len == 0)
 		return 0;
-	if (!in_ram(l, gpa, len))
+	if (!in_ram(l, gpa, len) || !guest_mem_covers(l->mem, gpa, len))
 		return loader_fail(l, ERR_RANGE, "%s: %s at 0x%llx is not all inside the guest's memory", what,
 				   fmt_size(size, len), (unsigned long long)gpa);
 	if (other)

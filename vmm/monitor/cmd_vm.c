@@ -142,7 +142,7 @@ static int create(struct monitor *m, const struct vm_config *config)
 
 int cmd_create(struct monitor *m, int argc, char **argv)
 {
-	struct vm_config *config = heap_alloc(m->host->heap, sizeof(*config));
+	struct vm_config *config = heap_alloc_raw(m->host->heap, sizeof(*config));
 	int err;
 
 	if (config == NULL)

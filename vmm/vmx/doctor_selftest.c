@@ -114,6 +114,7 @@ static int make_patient(struct patient *p)
 		err = vcpu_hw_create(&p->vcpu);
 	if (err != 0)
 		goto no_vcpu;
+	vcpu_hw_reset(&p->vcpu, false);
 	vcpu_hw_load(&p->vcpu);
 	set_guest(&p->vcpu);
 	return 0;

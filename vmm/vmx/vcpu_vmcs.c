@@ -190,8 +190,6 @@ static void fill_vmcs(struct vcpu *v)
 
 	vmcs_write_controls(v);
 	vmcs_write_host_constants();
-	vmcs_write_guest_constants(v->hw);
-	vcpu_hw_reset(v, false);
 	vmcs_close(&w);
 }
 
