@@ -12,6 +12,7 @@ struct cpu_record {
 	uint32_t index;          /* number of its percpu; CPU_NO_INDEX: it does not run */
 	int64_t tsc_delta;       /* its TSC less the first CPU's, after correction */
 	uint32_t protection;     /* PROTECTION_* that are on */
+	uint64_t bytes;          /* of memory that it has for itself; the first one's are in the image */
 	char why[CPU_WHY_BYTES]; /* why it does not run; empty for one that does */
 };
 

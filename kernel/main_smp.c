@@ -273,12 +273,16 @@ static void close_start_page(void)
 	__atomic_store_n(&all_up, true, __ATOMIC_RELEASE);
 }
 
+static uint64_t free_before; /* the CPU that is being started was given anything */
+
 static int make_percpu(struct machine *m, uint32_t index, uint32_t apic_id)
 {
 	struct percpu *cpu;
 	uint64_t base;
-	int err = percpu_create(index, apic_id, &m->host.pages, &cpu);
+	int err;
 
+	free_before = page_alloc_free_bytes(&m->pages);
+	err = percpu_create(index, apic_id, &m->host.pages, &cpu);
 	if (err != 0)
 		return err;
 	cpu_stack_bounds(cpu->stacks, CPU_STACK_MAIN, &base, &ap_stack_tops[index]);
@@ -308,6 +312,7 @@ static bool admit(struct machine *m, uint32_t index, struct cpu_record *r, unsig
 		r->protection = percpu_get(index)->protection;
 		if (whys[index][0] != '\0')
 			log_info("CPU %u: %s: it has the first CPU's memory types now", index, whys[index]);
+		r->bytes = free_before - page_alloc_free_bytes(&m->pages);
 		m->cpus.running++;
 		return true;
 	}

@@ -41,6 +41,21 @@ def test_used_memory_is_scrubbed_when_idle(boot):
     assert m.command("info memory").count("to be scrubbed") == 1
 
 
+def test_limits(boot):
+    """What the hypervisor takes for itself, for each CPU and for each VM, as it has counted it."""
+    m = boot(vm("a", "echo") + vm("b", "echo"), mem=256, cpus=2)
+    m.prompt()
+    now = memory(m)
+    cpu = now["cpus"][1]["bytes"]
+    assert 64 * 1024 <= cpu <= 96 * 1024
+    assert now["image_bytes"] < now["hypervisor_bytes"] - cpu <= 2 * 1024 * 1024 + now["ram_bytes"] // 2000
+    for one in now["vms"]:
+        assert 32 * 1024 <= one["own_bytes"] <= 64 * 1024, one
+        assert one["table_bytes"] <= 7 * 4096, one
+    total = sum(one[key] for one in now["vms"] for key in ("ram_bytes", "table_bytes", "console_bytes", "own_bytes"))
+    assert total + now["host_page_bytes"] == now["usable_bytes"] - now["free_bytes"]
+
+
 def test_scrub_boot(boot):
     """With scrub=boot also what the firmware left behind is scrubbed before a guest gets it."""
     m = boot(vm("a", "echo"), mem=128, bootline="scrub=boot")

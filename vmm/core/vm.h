@@ -43,7 +43,7 @@ struct vm {
 	enum vm_state state;
 	struct guest_mem mem;
 	struct slpt slpt;
-	uint64_t own_bytes;                           /* what it takes beside its RAM and the second-level tables */
+	uint64_t own_bytes;                           /* what it takes beside RAM, second-level tables, scrollback */
 	struct guest_range open_bus[VM_MAX_OPEN_BUS]; /* where nobody answering is normal: reads give ones */
 	unsigned open_bus_count;
 	struct vclock clock;  /* the devices' time */

@@ -121,7 +121,8 @@ int vm_create(struct vmm_host *host, const struct vm_config *config, struct vm *
 	if (err != 0)
 		goto free_vcpus;
 	vm->state = VM_CREATED;
-	vm->own_bytes = free_before - host->free_bytes() - vm->mem.total_bytes - vm->slpt.table_count * PAGE_SIZE;
+	vm->own_bytes = free_before - host->free_bytes() - vm->mem.total_bytes - vm->slpt.table_count * PAGE_SIZE -
+			CONSOLE_SCROLLBACK_BYTES;
 	host_add(host, vm);
 	*out = vm;
 	log_info("%s: created, %u CPU%s", config->name, config->cpus, config->cpus == 1 ? "" : "s");

@@ -4,6 +4,7 @@
 #include "arch/x86/paging.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
+#include "vmm/life/console.h"
 #include "vmm/monitor/info.h"
 
 #define PROTECTION_WORDS 32u
@@ -134,7 +135,7 @@ static uint64_t table_bytes(const struct vm *vm)
 
 static uint64_t vm_bytes(const struct vm *vm)
 {
-	return vm->mem.total_bytes + table_bytes(vm) + vm->own_bytes;
+	return vm->mem.total_bytes + table_bytes(vm) + CONSOLE_SCROLLBACK_BYTES + vm->own_bytes;
 }
 
 /* Pages of the host's own that are neither heap nor a VM's: page tables, the CPUs' stacks and areas. */
@@ -146,6 +147,26 @@ static uint64_t host_page_bytes(const struct monitor *m)
 	for (unsigned i = 0; i < m->host->vm_count; i++)
 		used -= vm_bytes(m->host->vms[i]);
 	return used;
+}
+
+/* All that is ours and no VM's. */
+static uint64_t hypervisor_bytes(const struct monitor *m)
+{
+	return m->machine->image_bytes + m->machine->pages->meta_bytes + host_page_bytes(m);
+}
+
+static void memory_cpus_json(struct reply *r, const struct cpu_table *t)
+{
+	reply_open(r, "cpus", '[');
+	for (unsigned i = 0; i < t->count; i++) {
+		if (t->records[i].index == CPU_NO_INDEX)
+			continue;
+		reply_open(r, NULL, '{');
+		reply_number(r, "index", t->records[i].index);
+		reply_number(r, "bytes", t->records[i].bytes);
+		reply_close(r, '}');
+	}
+	reply_close(r, ']');
 }
 
 static void memory_json(struct monitor *m)
@@ -164,6 +185,8 @@ static void memory_json(struct monitor *m)
 	reply_number(r, "heap_bytes", k->heap->bytes_used);
 	reply_number(r, "heap_objects", k->heap->objects);
 	reply_number(r, "heap_held_bytes", k->heap->pages_held * PAGE_SIZE);
+	reply_number(r, "hypervisor_bytes", hypervisor_bytes(m));
+	memory_cpus_json(r, k->cpus);
 	reply_open(r, "vms", '[');
 	for (unsigned i = 0; i < m->host->vm_count; i++) {
 		const struct vm *vm = m->host->vms[i];
@@ -172,6 +195,7 @@ static void memory_json(struct monitor *m)
 		reply_string(r, "name", vm->config.name);
 		reply_number(r, "ram_bytes", vm->mem.total_bytes);
 		reply_number(r, "table_bytes", table_bytes(vm));
+		reply_number(r, "console_bytes", CONSOLE_SCROLLBACK_BYTES);
 		reply_number(r, "own_bytes", vm->own_bytes);
 		reply_close(r, '}');
 	}
@@ -204,12 +228,23 @@ static void info_memory(struct monitor *m)
 	fmt_snprintf(text, sizeof(text), " in %llu objects", (unsigned long long)k->heap->objects);
 	memory_line(m, "heap", k->heap->bytes_used, text);
 	memory_line(m, "host's pages", host_page_bytes(m), " of page tables, CPUs, and of the heap what no VM has");
+	memory_line(m, "hypervisor", hypervisor_bytes(m), " of image, metadata and host's pages");
+	for (unsigned i = 1; i < k->cpus->count; i++) {
+		const struct cpu_record *cpu = &k->cpus->records[i];
+		char name[16];
+
+		if (cpu->index == CPU_NO_INDEX)
+			continue;
+		fmt_snprintf(name, sizeof(name), "CPU %u", cpu->index);
+		memory_line(m, name, cpu->bytes, " of the host's pages");
+	}
 	for (unsigned i = 0; i < m->host->vm_count; i++) {
 		const struct vm *vm = m->host->vms[i];
 		char name[VM_NAME_MAX + 4];
 
 		fmt_snprintf(name, sizeof(name), "VM %s", vm->config.name);
-		fmt_snprintf(text, sizeof(text), ", second-level tables %s, own %s", fmt_size(size, table_bytes(vm)),
+		fmt_snprintf(text, sizeof(text), ", second-level tables %s, scrollback %uK, own %s",
+			     fmt_size(size, table_bytes(vm)), (unsigned)(CONSOLE_SCROLLBACK_BYTES / 1024),
 			     fmt_size(own, vm->own_bytes));
 		memory_line(m, name, vm->mem.total_bytes, text);
 	}
