@@ -21,7 +21,7 @@ HOT := vmm/exit/% vmm/bus/% vmm/life/run% vmm/vmx/vcpu_enter vmm/vmx/vcpu_apic v
 	vmm/vmx/vcpu_state vmm/core/inject vmm/core/cpuid_policy vmm/core/msr_policy vmm/devices/vlapic% vmm/devices/vioapic \
 	vmm/devices/vpit% vmm/devices/vuart vmm/devices/vacpi_pm vmm/mem/guest_walk kernel/lib/string kernel/lib/ring \
 	kernel/sched_pick kernel/sched_queue kernel/sched_entity kernel/time kernel/idle vmm/life/freeze vmm/life/platform_irq \
-	vmm/mem/guest_mem vmm/life/clock vmm/life/console drivers/text_screen drivers/vga_text kernel/lib/format
+	vmm/mem/guest_mem vmm/mem/slpt vmm/life/clock vmm/life/console drivers/text_screen drivers/vga_text kernel/lib/format
 FAST := -O2 -falign-loops=1 -falign-jumps=1
 # A copy or a fill inline is REP MOVSB, small but slow: a call is as small.
 SMALL := -Oz -fno-jump-tables -mstringop-strategy=libcall

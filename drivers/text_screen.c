@@ -146,11 +146,30 @@ void text_screen_init(struct text_screen *s, const struct text_screen_ops *ops, 
 	text_screen_clear(s);
 }
 
+/* The printable characters at the begin of the text that go into this line, all at once. Returns how many. */
+static size_t put_run(struct text_screen *s, const char *text, size_t len)
+{
+	size_t room = s->columns - s->column, n = 0;
+
+	if (s->escape != ESCAPE_NONE)
+		return 0;
+	while (n < len && n < room && text[n] >= ' ' && text[n] <= '~')
+		n++;
+	memcpy(&s->cells[s->row * s->columns + s->column], text, n);
+	s->column += (unsigned)n;
+	return n;
+}
+
 /* Write text, which text_screen_show() shows. Never fails.  Context: one caller at a time; also a panic. */
 void text_screen_write(struct text_screen *s, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		one_char(s, text[i]);
+	for (size_t i = 0; i < len;) {
+		size_t n = put_run(s, text + i, len - i);
+
+		i += n;
+		if (n == 0)
+			one_char(s, text[i++]);
+	}
 }
 
 /* A panic may have cut off the one before: a cell counts as shown when it has been drawn. */

@@ -30,6 +30,17 @@ void vcpu_hw_destroy(struct vcpu *v)
 	v->hw = NULL;
 }
 
+struct vcpu_access vcpu_hw_access_begin(struct vcpu *v)
+{
+	(void)v;
+	return (struct vcpu_access){NULL, NULL};
+}
+
+void vcpu_hw_access_end(const struct vcpu_access *a)
+{
+	(void)a;
+}
+
 void vcpu_hw_reset(struct vcpu *v, bool init)
 {
 	vcpu_reset_registers(v, init);

@@ -72,6 +72,13 @@ void vcpu_hw_destroy(struct vcpu *v);
  * too. init: keep what INIT keeps (FPU, MSRs, TSC). */
 void vcpu_hw_reset(struct vcpu *v, bool init);
 
+/* Many accesses in a row to one vCPU, which may be loaded or not: what they have in common is done once. */
+struct vcpu_access {
+	struct vcpu_hw *opened, *before;
+};
+struct vcpu_access vcpu_hw_access_begin(struct vcpu *v);
+void vcpu_hw_access_end(const struct vcpu_access *a);
+
 void vcpu_hw_load(struct vcpu *v);
 void vcpu_hw_unload(struct vcpu *v);
 

@@ -71,6 +71,8 @@ static void set_real_segments(struct vcpu *v, const struct start_state *start)
 
 static void set_start(struct vcpu *v, const struct start_state *start)
 {
+	struct vcpu_access access = vcpu_hw_access_begin(v);
+
 	switch (start->mode) {
 	case START_REAL16:
 		set_real_segments(v, start);
@@ -91,11 +93,14 @@ static void set_start(struct vcpu *v, const struct start_state *start)
 		vcpu_set_gpr(v, i, start->gpr[i]);
 	vcpu_hw_set(v, VCPU_RIP, start->rip);
 	vcpu_hw_set(v, VCPU_RFLAGS, RFLAGS_FIXED1);
+	vcpu_hw_access_end(&access);
 }
 
 /* Power-on state of everything that is not memory. The guest's TSC and its devices' clock begin at 0. */
 static void power_on(struct vm *vm)
 {
+	struct vcpu_access first = vcpu_hw_access_begin(vm->vcpus[0]);
+
 	vm->request = VM_REQUEST_NONE;
 	vm->crash[0] = '\0';
 	vm->crash_noted = false;
@@ -116,6 +121,7 @@ static void power_on(struct vm *vm)
 		v->tsc_offset = vm->clock_offset;
 		vcpu_hw_set_tsc_offset(v, v->tsc_offset);
 	}
+	vcpu_hw_access_end(&first);
 }
 
 int vm_load(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])

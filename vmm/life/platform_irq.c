@@ -217,6 +217,7 @@ static int irq_take(void *ctx, int next)
 void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz)
 {
 	for (unsigned i = 0; i < b->vm->vcpu_count; i++) {
+		struct vcpu_access access = vcpu_hw_access_begin(b->vm->vcpus[i]);
 		struct cpu_board *cpu = &b->cpus[i];
 		struct vlapic_config config = {
 			.page = cpu->lapic_page,
@@ -242,5 +243,6 @@ void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz)
 		vlapic_init(&cpu->lapic, &config);
 		cpu->vcpu->lapic = &cpu->lapic;
 		b->lapics[i] = &cpu->lapic;
+		vcpu_hw_access_end(&access);
 	}
 }

@@ -90,6 +90,20 @@ void vmcs_close(const struct vmcs_window *w)
 		vmcs_make_current(cpu, w->previous);
 }
 
+struct vcpu_access vcpu_hw_access_begin(struct vcpu *v)
+{
+	struct vmcs_window w = vmcs_open(v);
+
+	return (struct vcpu_access){w.opened, w.previous};
+}
+
+void vcpu_hw_access_end(const struct vcpu_access *a)
+{
+	struct vmcs_window w = {a->opened, a->before};
+
+	vmcs_close(&w);
+}
+
 /* Take v for this CPU: its VMCS becomes current and its live registers move in. Whoever had the CPU before stays active
  * here, with its live registers in memory, and may be loaded again cheaply. Context: IF = 0. */
 void vcpu_hw_load(struct vcpu *v)
