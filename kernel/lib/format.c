@@ -37,11 +37,8 @@ static void put_fill(struct out *o, char c, size_t count)
 
 static void put_text(struct out *o, const char *s, size_t len)
 {
-	size_t room = o->len < o->size ? o->size - o->len - 1 : 0;
-
-	if (room > 0)
-		memcpy(o->buf + o->len, s, len < room ? len : room);
-	o->len += len;
+	while (len-- > 0)
+		put_char(o, *s++);
 }
 
 static void put_padded(struct out *o, const struct spec *sp, const char *s, size_t len)
@@ -275,16 +272,14 @@ size_t fmt_vsnprintf(char *buf, size_t size_bytes, const char *fmt, va_list args
 	struct args a;
 
 	va_copy(a.ap, args);
-	for (;;) {
+	while (*fmt != '\0') {
 		struct spec sp = {0};
-		const char *p = fmt;
+		const char *p;
 
-		while (*p != '\0' && *p != '%')
-			p++;
-		put_text(&o, fmt, (size_t)(p - fmt));
-		fmt = p;
-		if (*fmt == '\0')
-			break;
+		if (*fmt != '%') {
+			put_char(&o, *fmt++);
+			continue;
+		}
 		p = parse_flags(fmt + 1, &sp);
 		p = parse_width(p, &sp, &a);
 		p = parse_precision(p, &sp, &a);

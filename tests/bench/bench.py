@@ -250,11 +250,12 @@ def start_figures():
     conf = "[vm linux]\nkernel = vmlinuz\ninitrd = ramdisk\ncmdline = %s\nmemory = 512M\nautostart = yes\n" % LINUX_CMDLINE
     files = {**linux_files(), "echo.elf": os.path.join(GUESTS, "echo.elf")}
     with machine.Bochs(os.path.join(WORK, "start"), iso=avatar_iso("start", conf, files, ""), mem=1024, ips=LINUX_IPS) as m:
-        m.prompt(60)
-        m.command("json on")
+        m.prompt(300)
+        m.command("pause linux", 300)  # it has started; what it does would only keep the monitor waiting
+        m.command("json on", 300)
 
         def ask(command):
-            reply = json.loads(re.search(r"\{.*\}", m.command(command), re.S)[0])
+            reply = json.loads(re.search(r"\{.*\}", m.command(command, 300), re.S)[0])
             if not reply["ok"]:
                 m.fail("%s: %s" % (command, reply["error"]))
             return reply

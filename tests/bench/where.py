@@ -106,7 +106,7 @@ def measure(word=""):
 
 
 # The steps of a VM's life in the order in which they are traced, each in a round of its own, and instructions to trace.
-STEPS = [("create", 400000), ("start", 200000), ("destroy", 200000)]
+STEPS = [("create", 60000), ("start", 60000), ("destroy", 30000)]
 ROUND = "create tiny kernel=echo.elf memory=2M; start tiny; destroy tiny; "
 
 
