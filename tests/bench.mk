@@ -22,7 +22,7 @@ $(BENCH_INIT): tests/bench/init.c
 
 # All figures; BENCH="--no-linux" and the like go to tests/bench/bench.py.
 bench: deps
-	@$(MAKE) --no-print-directory $(BUILD)/avatar.elf $(BENCH_ELF) $(BENCH_INIT) $(GUESTS)/linux/work $(GUESTS)/debian/vmlinuz
+	@$(MAKE) --no-print-directory $(BUILD)/avatar.elf guests $(BENCH_INIT) $(GUESTS)/linux/work $(GUESTS)/debian/vmlinuz
 	@$(PYTHON) -B tests/bench/bench.py $(BENCH)
 
 .PHONY: bench
