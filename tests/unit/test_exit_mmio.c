@@ -170,6 +170,26 @@ static void learn_load(void)
 	assert_true(is_known(DEVICE + 0x10, false));
 }
 
+/* Two instructions whose places are the same are both known: a driver's loop may well have such a pair. */
+static void test_two_in_one_place(void **state)
+{
+	static const uint8_t load[] = {0x8b, 0x43, 0x10};
+	struct vm_exit e;
+
+	(void)state;
+	learn_load();
+	put_code(CODE + RIP_OFFSET + 0x80, load, sizeof(load));
+	for (unsigned turn = 0; turn < 2; turn++) {
+		set_registers();
+		vcpu_hw_set(v, VCPU_RIP, RIP + 0x80);
+		e = violation(DEVICE + 0x10, false);
+		assert_int_equal(exit_dispatch(v, &e), VERDICT_RESUME);
+		assert_non_null(mmio_site_find(v, &e));
+		set_registers();
+		assert_true(is_known(DEVICE + 0x10, false));
+	}
+}
+
 struct form {
 	const char *name;
 	uint64_t gva;
@@ -534,6 +554,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_both_ways_are_the_same),
+		T(test_two_in_one_place),
 		T(test_other_bytes),
 		T(test_other_tables),
 		T(test_remapped_code),

@@ -18,9 +18,28 @@ static_assert(sizeof(((struct mmio_site *)0)->bytes) > INSN_MAX_LENGTH, "a whole
 #define ENTRY_FLAGS 0x60ull
 #define CR3_ADDRESS 0x000ffffffffff000ull
 
-static struct mmio_site *site_of(struct vcpu *v, uint64_t rip)
+static unsigned slot_of(uint64_t rip)
 {
-	return &v->sites[(rip ^ rip >> 4) % MMIO_SITES];
+	return (rip ^ rip >> 4) % MMIO_SITES;
+}
+
+/* One of two that meet in a slot stands in the next. */
+static inline struct mmio_site *site_of(struct vcpu *v, uint64_t rip)
+{
+	struct mmio_site *s = &v->sites[slot_of(rip)];
+
+	return likely(s->rip == rip) ? s : &v->sites[slot_of(rip) ^ 1];
+}
+
+/* A place for a new one; who had it moves on. */
+static struct mmio_site *site_for(struct vcpu *v, uint64_t rip)
+{
+	struct mmio_site *s = &v->sites[slot_of(rip)];
+
+	if (s->rip != rip)
+		v->sites[slot_of(rip) ^ 1] = *s;
+	s->code = NULL;
+	return s;
 }
 
 static inline bool differs(const uint64_t *memory, uint64_t value, uint64_t mask)
@@ -193,11 +212,10 @@ static void take_bytes(struct mmio_site *s, const uint8_t *bytes, unsigned lengt
 void mmio_site_learn(struct vcpu *v, const struct vm_exit *e, const struct insn *insn, const uint8_t *bytes,
 		     size_t count)
 {
-	struct mmio_site *s = site_of(v, e->rip);
+	struct mmio_site *s = site_for(v, e->rip);
 	struct guest_walk_cpu cpu = guest_walk_cpu_of(v);
 	struct guest_walk walk;
 
-	s->code = NULL;
 	if (count < insn->length || !take_move(insn, e->rip, &s->move))
 		return;
 	s->generation = slpt_generation(&v->vm->slpt);
