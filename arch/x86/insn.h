@@ -305,10 +305,10 @@ static inline void stac(void)
 /* Time and chance. */
 static inline uint64_t rdtsc(void)
 {
-	uint32_t lo, hi;
+	uint64_t lo, hi; /* it clears the upper halves of both registers */
 
 	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return (uint64_t)hi << 32 | lo;
+	return hi << 32 | lo;
 }
 
 /* Not before everything earlier has completed (SDM 2 "RDTSC"): for measurements. */

@@ -155,8 +155,14 @@ bool bus_read(struct bus *b, uint64_t addr, unsigned size, uint64_t *value)
 
 	assert(size - 1 < 8);
 	r = bus_range_for(b, addr, size);
-	if (unlikely(r == NULL))
-		return read_split(b, addr, size, value);
+	if (unlikely(r == NULL)) {
+		if (size > 1)
+			return read_split(b, addr, size, value);
+		*value = 0xff;
+		b->unclaimed_reads++;
+		b->last_unclaimed = addr;
+		return false;
+	}
 	r->reads++;
 	*value = r->ops->read(r->ctx, addr - r->base, size) & size_mask(size);
 	return true;
@@ -169,8 +175,13 @@ bool bus_write(struct bus *b, uint64_t addr, unsigned size, uint64_t value)
 
 	assert(size - 1 < 8);
 	r = bus_range_for(b, addr, size);
-	if (unlikely(r == NULL))
-		return write_split(b, addr, size, value);
+	if (unlikely(r == NULL)) {
+		if (size > 1)
+			return write_split(b, addr, size, value);
+		b->unclaimed_writes++;
+		b->last_unclaimed = addr;
+		return false;
+	}
 	r->writes++;
 	r->ops->write(r->ctx, addr - r->base, size, value & size_mask(size));
 	return true;

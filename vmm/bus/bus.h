@@ -74,7 +74,7 @@ static inline bool bus_range_takes(const struct bus_range *r, uint64_t addr, uns
 {
 	uint64_t offset = addr - r->base;
 
-	return offset < r->len && size <= r->len - offset;
+	return offset < r->len && (size == 1 || size <= r->len - offset);
 }
 
 /* The range that takes the whole access, or NULL: then bus_read() or bus_write() split it. */

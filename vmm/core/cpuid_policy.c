@@ -3,12 +3,12 @@
 
 #include "arch/x86/regs.h"
 #include "kernel/lib/bits.h"
-#include "kernel/lib/string.h"
 
 #define LEAF1_ECX_OSXSAVE BIT32(27)
 #define LEAF1_EDX_APIC BIT32(9)
 #define LEAF7_ECX_OSPKE BIT32(4)
-#define XSAVE_LEGACY_BYTES 576u /* the x87 and SSE part, and the header */
+#define XSAVE_LEGACY_BYTES 576u                          /* the x87 and SSE part, and the header */
+#define XSTATES_BEHIND (BIT64(CPUID_XSTATES) - BIT64(2)) /* components that have a place of their own */
 
 const uint32_t cpuid_word_leaf[CPUID_WORDS] = {0x1, 0x6, 0x7, 0x7, 0xd, 0x80000001, 0x80000007};
 const uint8_t cpuid_word_subleaf[CPUID_WORDS] = {0, 0, 0, 1, 1, 0, 0};
@@ -18,9 +18,12 @@ uint32_t cpuid_xsave_size(const struct cpuid_policy *p, uint64_t xcr0)
 {
 	uint32_t size = XSAVE_LEGACY_BYTES;
 
-	for (unsigned i = 2; i < CPUID_XSTATES; i++)
-		if (bits_test(xcr0, i) && p->xstate[i].offset + p->xstate[i].size > size)
+	for (uint64_t rest = xcr0 & XSTATES_BEHIND; rest != 0; rest &= rest - 1) {
+		unsigned i = bits_ffs(rest);
+
+		if (p->xstate[i].offset + p->xstate[i].size > size)
 			size = p->xstate[i].offset + p->xstate[i].size;
+	}
 	return size;
 }
 
@@ -28,9 +31,11 @@ static uint32_t xsave_size_compact(const struct cpuid_policy *p, uint64_t xcr0)
 {
 	uint32_t size = XSAVE_LEGACY_BYTES;
 
-	for (unsigned i = 2; i < CPUID_XSTATES; i++)
-		if (bits_test(xcr0, i))
-			size = (p->xstate[i].align64 ? ALIGN_UP(size, 64u) : size) + p->xstate[i].size;
+	for (uint64_t rest = xcr0 & XSTATES_BEHIND; rest != 0; rest &= rest - 1) {
+		unsigned i = bits_ffs(rest);
+
+		size = (p->xstate[i].align64 ? ALIGN_UP(size, 64u) : size) + p->xstate[i].size;
+	}
 	return size;
 }
 
@@ -49,7 +54,7 @@ const struct cpuid_entry *cpuid_policy_find_other(const struct cpuid_policy *p, 
 void cpuid_policy_apply(const struct cpuid_policy *p, const struct cpuid_entry *e, uint32_t subleaf,
 			const struct cpuid_inputs *in, uint32_t out[4])
 {
-	memcpy(out, e->out, sizeof(e->out));
+	__builtin_memcpy(out, e->out, sizeof(e->out));
 	switch ((enum cpuid_dynamic)e->dynamic) {
 	case CPUID_STATIC:
 		break;

@@ -139,7 +139,7 @@ static inline const struct cpuid_entry *cpuid_policy_find(const struct cpuid_pol
 {
 	const struct cpuid_entry *e;
 
-	if (likely(leaf < CPUID_TABLE))
+	if (leaf < CPUID_TABLE)
 		e = &p->entries[p->basic[leaf]];
 	else
 		e = cpuid_policy_find_other(p, leaf);

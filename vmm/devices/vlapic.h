@@ -196,6 +196,11 @@ uint64_t vlapic_page_registers(void);
 MUST_CHECK int vlapic_msr_read(struct vlapic *v, uint32_t msr, uint64_t *value);
 MUST_CHECK int vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value);
 
+/* The registers alone: MSRs 800H-8FFH. A read gives VLAPIC_NO_REGISTER, which is no register's value, instead of ERR_FAULT. */
+#define VLAPIC_NO_REGISTER UINT64_MAX
+uint64_t vlapic_x2apic_read(struct vlapic *v, uint32_t msr);
+MUST_CHECK int vlapic_x2apic_write(struct vlapic *v, uint32_t msr, uint64_t value);
+
 uint64_t vlapic_base(const struct vlapic *v);
 
 /* Why a write of value to IA32_APIC_BASE is refused, in words; NULL when it is legal. */

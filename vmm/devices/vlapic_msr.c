@@ -13,7 +13,7 @@ static void write_x2apic_icr(struct vlapic *v, uint64_t value)
 	vlapic_send_icr(v, low, dest);
 }
 
-static int write_x2apic(struct vlapic *v, uint32_t msr, uint64_t value)
+__attribute__((noinline)) static int write_x2apic(struct vlapic *v, uint32_t msr, uint64_t value)
 {
 	uint32_t offset = X2APIC_OFFSET(msr);
 	uint32_t allowed;
@@ -30,16 +30,36 @@ static int write_x2apic(struct vlapic *v, uint32_t msr, uint64_t value)
 	return 0;
 }
 
-static int read_x2apic(struct vlapic *v, uint32_t msr, uint64_t *value)
+/* An EOI, of all registers the one that is written most, needs none of the checks below. */
+int vlapic_x2apic_write(struct vlapic *v, uint32_t msr, uint64_t value)
 {
+	if (unlikely(msr != X2APIC_MSR(LAPIC_EOI) || value != 0 || v->mode != VLAPIC_X2APIC))
+		return write_x2apic(v, msr, value);
+	vlapic_sync(v);
+	vlapic_eoi(v);
+	return 0;
+}
+
+/* A register that is not what stands in the page, or more than 32 bits wide. */
+__attribute__((noinline)) static uint64_t read_other(struct vlapic *v, uint32_t offset)
+{
+	uint64_t value = vlapic_read_register(v, offset);
+
+	if (offset == LAPIC_ICR_LOW)
+		value |= (uint64_t)vlapic_reg(v, LAPIC_ICR_LOW + 4) << X2APIC_ICR_DEST_SHIFT;
+	return value;
+}
+
+uint64_t vlapic_x2apic_read(struct vlapic *v, uint32_t msr)
+{
+	const uint64_t other = REG_BIT(LAPIC_PPR) | REG_BIT(LAPIC_TIMER_CURRENT) | REG_BIT(LAPIC_ICR_LOW);
 	uint32_t offset = X2APIC_OFFSET(msr);
 
 	if (v->mode != VLAPIC_X2APIC || offset >= REGS_END || (READABLE & REG_BIT(offset)) == 0)
-		return ERR_FAULT;
-	*value = vlapic_read_register(v, offset);
-	if (offset == LAPIC_ICR_LOW)
-		*value |= (uint64_t)vlapic_reg(v, LAPIC_ICR_LOW + 4) << X2APIC_ICR_DEST_SHIFT;
-	return 0;
+		return VLAPIC_NO_REGISTER;
+	if (unlikely((other & REG_BIT(offset)) || __atomic_load_n(&v->arrived, __ATOMIC_ACQUIRE) != 0))
+		return read_other(v, offset);
+	return vlapic_reg(v, offset);
 }
 
 /* All that may be read at all, but for what is computed when it is read. (A processor that delivers keeps PPR.) */
@@ -128,7 +148,8 @@ int vlapic_msr_read(struct vlapic *v, uint32_t msr, uint64_t *value)
 	default:
 		if (msr < X2APIC_MSR_BASE || msr > X2APIC_MSR_LAST)
 			return ERR_FAULT;
-		return read_x2apic(v, msr, value);
+		*value = vlapic_x2apic_read(v, msr);
+		return *value == VLAPIC_NO_REGISTER ? ERR_FAULT : 0;
 	}
 }
 
@@ -162,6 +183,6 @@ int vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value)
 	default:
 		if (msr < X2APIC_MSR_BASE || msr > X2APIC_MSR_LAST)
 			return ERR_FAULT;
-		return write_x2apic(v, msr, value);
+		return vlapic_x2apic_write(v, msr, value);
 	}
 }

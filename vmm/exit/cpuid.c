@@ -6,39 +6,51 @@
 #include "vmm/core/vm.h"
 #include "vmm/devices/vlapic.h"
 
-static void answer(struct vcpu *v, const uint32_t out[4])
+static inline enum verdict answer(struct vcpu *v, const uint32_t out[4])
 {
 	v->gpr[GPR_RAX] = out[CPUID_EAX];
 	v->gpr[GPR_RBX] = out[CPUID_EBX];
 	v->gpr[GPR_RCX] = out[CPUID_ECX];
 	v->gpr[GPR_RDX] = out[CPUID_EDX];
+	return VERDICT_SKIP;
 }
 
-/* APIC ID, OSXSAVE, the size of the XSAVE area: looked up only for the leaves that show them. Not inlined: what it needs
- * of the stack is not to be paid for by the others. */
-__attribute__((noinline)) static void answer_dynamic(struct vcpu *v, const struct cpuid_entry *entry, uint32_t subleaf)
+/* An answer that depends on more than the leaf. APIC ID, OSXSAVE, the size of the XSAVE area are looked up only for the
+ * leaves that show them: a control register costs more than all the rest. */
+__attribute__((noinline)) static enum verdict answer_dynamic(struct vcpu *v, const struct cpuid_entry *entry,
+							     uint32_t subleaf)
 {
-	struct cpuid_inputs in = {
-		.apic_id = vlapic_id(v->lapic),
-		.apic_enabled = v->lapic->mode != VLAPIC_DISABLED,
-		.cr4 = vcpu_hw_get(v, VCPU_CR4),
-		.xcr0 = vcpu_hw_get(v, VCPU_XCR0),
-	};
+	struct cpuid_inputs in = {.apic_id = vlapic_id(v->lapic), .apic_enabled = v->lapic->mode != VLAPIC_DISABLED};
 	uint32_t out[4];
 
+	if (entry->dynamic == CPUID_DYN_LEAF_1 || entry->dynamic == CPUID_DYN_LEAF_7)
+		in.cr4 = vcpu_hw_get(v, VCPU_CR4);
+	else if (entry->dynamic == CPUID_DYN_XSAVE || entry->dynamic == CPUID_DYN_XSAVE_COMPACT)
+		in.xcr0 = vcpu_hw_get(v, VCPU_XCR0);
 	cpuid_policy_apply(v->vm->cpuid, entry, subleaf, &in, out);
-	answer(v, out);
+	return answer(v, out);
+}
+
+/* A leaf with subleaves, an answer that changes, or a leaf outside of the basic ones. */
+__attribute__((noinline)) static enum verdict answer_other(struct vcpu *v, const struct cpuid_policy *p, uint32_t leaf)
+{
+	uint32_t subleaf = (uint32_t)v->gpr[GPR_RCX];
+	const struct cpuid_entry *entry = cpuid_policy_find(p, leaf, subleaf);
+
+	return entry->dynamic == CPUID_STATIC ? answer(v, entry->out) : answer_dynamic(v, entry, subleaf);
 }
 
 enum verdict exit_cpuid(struct vcpu *v, const struct vm_exit *e)
 {
-	uint32_t subleaf = (uint32_t)v->gpr[GPR_RCX];
-	const struct cpuid_entry *entry = cpuid_policy_find(v->vm->cpuid, (uint32_t)v->gpr[GPR_RAX], subleaf);
+	const struct cpuid_policy *p = v->vm->cpuid;
+	uint64_t leaf = (uint32_t)v->gpr[GPR_RAX];
 
 	(void)e;
-	if (likely(entry->dynamic == CPUID_STATIC))
-		answer(v, entry->out);
-	else
-		answer_dynamic(v, entry, subleaf);
-	return VERDICT_SKIP;
+	if (likely(leaf < CPUID_TABLE)) {
+		const struct cpuid_entry *entry = &p->entries[p->basic[leaf]];
+
+		if (likely((entry->dynamic | entry->last) == 0))
+			return answer(v, entry->out);
+	}
+	return answer_other(v, p, (uint32_t)leaf);
 }

@@ -20,7 +20,9 @@ static inline void in_to_rax(struct vcpu *v, unsigned size, uint64_t value)
 /* A device may have asked for something that ends this run: power-off, reset, debug exit. */
 static enum verdict io_verdict(const struct vm *vm)
 {
-	return likely(vm->request == VM_REQUEST_NONE) ? VERDICT_SKIP : VERDICT_STOP;
+	if (unlikely(vm->request != VM_REQUEST_NONE))
+		return VERDICT_STOP;
+	return VERDICT_SKIP;
 }
 
 /* The guess was wrong, or the access is not wholly one device's. The VM's lock is held, and given back here. */
@@ -43,23 +45,21 @@ __attribute__((noinline)) static enum verdict io_looked_up(struct vcpu *v, const
 enum verdict exit_io(struct vcpu *v, const struct vm_exit *e)
 {
 	static const uint32_t low[] = {[1] = 0xff, [2] = 0xffff, [4] = 0xffffffff};
-	const unsigned size = e->io.size, port = e->io.port;
-	struct vm *vm = v->vm;
 	struct bus_range *r;
 
 	if (unlikely(e->io.string))
 		return exit_io_string(v, e);
-	vm_lock(vm);
-	r = *bus_guess_at(&vm->ports, port);
-	if (unlikely(!bus_range_takes(r, port, size)))
+	vm_lock(v->vm);
+	r = *bus_guess_at(&v->vm->ports, e->io.port);
+	if (unlikely(!bus_range_takes(r, e->io.port, e->io.size)))
 		return io_looked_up(v, e);
 	if (e->io.in) {
 		r->reads++;
-		in_to_rax(v, size, r->ops->read(r->ctx, port - r->base, size));
+		in_to_rax(v, e->io.size, r->ops->read(r->ctx, e->io.port - r->base, e->io.size));
 	} else {
 		r->writes++;
-		r->ops->write(r->ctx, port - r->base, size, v->gpr[GPR_RAX] & low[size]);
+		r->ops->write(r->ctx, e->io.port - r->base, e->io.size, v->gpr[GPR_RAX] & low[e->io.size]);
 	}
-	vm_unlock(vm);
-	return io_verdict(vm);
+	vm_unlock(v->vm);
+	return io_verdict(v->vm);
 }
