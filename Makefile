@@ -25,7 +25,11 @@ HOT := vmm/exit/% vmm/bus/% vmm/life/run% vmm/vmx/vcpu_enter vmm/vmx/vcpu_apic v
 FAST := -O2 -falign-loops=1 -falign-jumps=1
 # A copy or a fill inline is REP MOVSB, small but slow: a call is as small.
 SMALL := -Oz -fno-jump-tables -mstringop-strategy=libcall
-OPTIMIZE = $(if $(filter $(HOT),$*),$(FAST),$(SMALL))
+# No frames between the guest's registers and a handler's work: a backtrace misses one function there. RBP is left alone,
+# so that it goes on above.
+FRAMELESS := vmm/exit/% vmm/vmx/vcpu_enter vmm/vmx/exit_read
+FRAMES = $(if $(filter $(FRAMELESS),$*),-fomit-frame-pointer -ffixed-rbp,$(if $(filter $(HOT),$*),-momit-leaf-frame-pointer))
+OPTIMIZE = $(if $(filter $(HOT),$*),$(FAST),$(SMALL)) $(FRAMES)
 
 CFLAGS := -std=c11 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 	-fstack-protector-strong -mstack-protector-guard=global -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \

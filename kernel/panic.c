@@ -80,8 +80,8 @@ static void print_address(uint64_t address, uint64_t known_inside)
 	say("  %016llx  %s+0x%llx\n", (ull)address, name == NULL ? "?" : name, (ull)(offset + address - known_inside));
 }
 
-/* rbp: a frame pointer; everything is compiled with -fno-omit-frame-pointer. Inside a stack callers stand higher; from a
- * stack of an exception the way leads to the one it interrupted. */
+/* rbp: a frame pointer. Some of what a VM exit leads to has none (see the Makefile): then its caller is missing. Inside a
+ * stack callers stand higher; from a stack of an exception the way leads to the one it interrupted. */
 static void backtrace(const struct percpu *cpu, uint64_t rbp, unsigned depth)
 {
 	for (unsigned i = 0; i < depth && (rbp & 7) == 0; i++) {

@@ -69,7 +69,7 @@ int vcpu_hw_holder(const struct vcpu *v)
 	return v->hw->loaded ? 0 : -1;
 }
 
-int vcpu_hw_enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e)
+static int enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e)
 {
 	struct vcpu_hw *hw = v->hw;
 	unsigned n = hw->exit_next;
@@ -91,10 +91,12 @@ int vcpu_hw_enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e)
 	return hw->exit_results[n];
 }
 
-int vcpu_hw_run(struct vcpu *v, uint64_t deadline, struct vm_exit *e, enum verdict *verdict)
+int vcpu_hw_run(struct vcpu *v, uint64_t deadline, enum verdict *verdict)
 {
+	struct vm_exit *e = &v->exit;
+
 	do {
-		int err = vcpu_hw_enter(v, deadline, e);
+		int err = enter(v, deadline, e);
 
 		if (err != 0)
 			return err;
@@ -105,6 +107,7 @@ int vcpu_hw_run(struct vcpu *v, uint64_t deadline, struct vm_exit *e, enum verdi
 			vcpu_hw_skip(v, e);
 			*verdict = VERDICT_RESUME;
 		}
+		v->requests &= ~(uint32_t)VCPU_REQ_ENTRY;
 	} while (*verdict == VERDICT_RESUME && v->requests == 0 && e->tsc < deadline);
 	return 0;
 }

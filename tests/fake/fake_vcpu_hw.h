@@ -1,5 +1,5 @@
 /* The seam vmm/core/vcpu_hw.h in plain memory, for the tests of whatever stands above it. A test looks into struct
- * vcpu_hw to see what was asked of the processor, sets what the guest "has", and feeds the exits that vcpu_hw_enter()
+ * vcpu_hw to see what was asked of the processor, sets what the guest "has", and feeds the exits that vcpu_hw_run()
  * shall return. */
 #pragma once
 
@@ -24,12 +24,12 @@ struct vcpu_hw {
 	bool single_step_pending;
 	int64_t tsc_offset;
 	unsigned loads, unloads, enters, skips, resets, inits;
-	/* What the next calls of vcpu_hw_enter() return, in order; it is our bug when there are no more. */
+	/* What the next calls of vcpu_hw_run() return, in order; it is our bug when there are no more. */
 	struct vm_exit exits[FAKE_MAX_EXITS];
 	int exit_results[FAKE_MAX_EXITS];
 	unsigned exit_count, exit_next;
-	void (*on_enter)(struct vcpu *v); /* may be NULL: called inside vcpu_hw_enter(), as the guest */
-	struct event last_inject;         /* what the last vcpu_hw_enter() injected */
+	void (*on_enter)(struct vcpu *v); /* may be NULL: called inside vcpu_hw_run(), as the guest */
+	struct event last_inject;         /* what the last vcpu_hw_run() injected */
 	uint64_t last_deadline;
 };
 
@@ -47,5 +47,5 @@ struct fake_machine {
 
 extern struct fake_machine fake_machine;
 
-/* Append an exit for vcpu_hw_enter() to return with `result` (0 or ERR_FAULT). */
+/* Append an exit for vcpu_hw_run() to return with `result` (0 or ERR_FAULT). */
 void fake_vcpu_add_exit(struct vcpu *v, const struct vm_exit *e, int result);

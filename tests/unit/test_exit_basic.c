@@ -157,6 +157,8 @@ static void test_what_has_no_row_stops_the_vm(void **state)
 		assert_int_equal(exit_dispatch(&vcpu, &e), VERDICT_CRASH);
 		assert_non_null(strstr(vm.crash, "no handler"));
 	}
+	for (uint32_t reason = 0; reason < EXIT_REASON_COUNT; reason++)
+		assert_non_null(exit_handlers[reason]);
 }
 
 static void test_simple_verdicts(void **state)

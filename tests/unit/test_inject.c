@@ -173,8 +173,10 @@ static void test_nmi(void **state)
 static void test_error_codes(void **state)
 {
 	(void)state;
+	v.requests = 0;
 	vcpu_queue_exception(&v, VECTOR_PF, true, 6);
 	assert_injects(EVENT_EXCEPTION, VECTOR_PF);
+	assert_int_equal(v.requests, VCPU_REQ_ENTRY); /* or the backend would go on without it */
 	assert_true(v.inject.has_error);
 	assert_int_equal(v.inject.error, 6);
 	v.inject.valid = false;

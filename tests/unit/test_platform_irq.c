@@ -124,12 +124,13 @@ static void test_modes_and_the_page(void **state)
 	begin(VCPU_APIC_ALL);
 	assert_true(page_is_mapped());
 	generation = slpt_generation(&vm->slpt);
-	v->requests = 0;
+	v->requests = vm->vcpus[1]->requests = 0;
 	write_base(v, APIC_BASE_EN | APIC_BASE_EXTD);
 	assert_true(v->hw->x2apic);
 	assert_true(v->requests & VCPU_REQ_EVENT);
 	assert_false(page_is_mapped());
 	assert_true(slpt_generation(&vm->slpt) != generation);
+	assert_true(v->requests & vm->vcpus[1]->requests & VCPU_REQ_ENTRY); /* both look at the generation */
 	write_base(vm->vcpus[1], APIC_BASE_EN | APIC_BASE_EXTD);
 	assert_int_equal(vm_reset(&fx_host, vm, fx_why), 0);
 	assert_false(v->hw->x2apic || vm->vcpus[1]->hw->x2apic);

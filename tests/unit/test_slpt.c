@@ -246,22 +246,37 @@ static void test_split_keeps_flags(void **state)
 	finish();
 }
 
+static unsigned changes;
+
+/* The generation has risen already: who is told looks at it. */
+static void count_change(void *ctx)
+{
+	assert_ptr_equal(ctx, &changes);
+	changes++;
+	assert_int_equal(slpt_generation(&fx.s), changes);
+}
+
 static void test_generation(void **state)
 {
 	(void)state;
 	start();
 	uint64_t g = slpt_generation(&fx.s);
+	fx.s.changed = count_change;
+	fx.s.ctx = &changes;
+	assert_int_equal(g, 0);
 	assert_int_equal(slpt_map_range(&fx.s, 0, 0, 0x400000, SLPT_RWX, MEMTYPE_WB), 0);
 	assert_int_equal(slpt_map_range(&fx.s, 0x400000, 0, 0x1000, SLPT_RWX, MEMTYPE_WB), 0);
 	assert_int_equal(slpt_generation(&fx.s), g); /* additions: nothing was cached */
 	assert_int_equal(slpt_protect_range(&fx.s, 0, 0x400000, SLPT_RWX), 0);
 	assert_int_equal(slpt_unmap_range(&fx.s, 0x80000000, 0x1000), 0);
 	assert_int_equal(slpt_generation(&fx.s), g); /* no change */
+	assert_int_equal(changes, 0);
 	assert_int_equal(slpt_protect_range(&fx.s, 0, 0x400000, SLPT_RX), 0);
 	assert_true(slpt_generation(&fx.s) > g);
 	g = slpt_generation(&fx.s);
 	assert_int_equal(slpt_unmap_range(&fx.s, 0, 0x200000), 0);
 	assert_true(slpt_generation(&fx.s) > g);
+	assert_true(changes >= 2);
 	finish();
 }
 

@@ -41,6 +41,7 @@ static bool makes_double_fault(enum fault_class first, enum fault_class second)
 static void set_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
 	v->inject = (struct event){.valid = true, .vector = vector, .type = EVENT_EXCEPTION};
+	vcpu_request(v, VCPU_REQ_ENTRY);
 	/* Real mode pushes no error codes, and an entry that says so is refused. */
 	if (has_error && (vcpu_hw_get(v, VCPU_CR0) & CR0_PE) != 0) {
 		v->inject.has_error = true;

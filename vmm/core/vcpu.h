@@ -7,6 +7,7 @@
 #include "vmm/bus/vclock.h"
 #include "vmm/core/exit_ring.h"
 #include "vmm/core/mmio_site.h"
+#include "vmm/core/verdict.h"
 #include "vmm/core/vm_exit.h"
 
 struct vm;
@@ -41,16 +42,19 @@ enum vcpu_state {
 	VCPU_WAIT_SIPI /* parked after INIT */
 };
 
-/* Bits of vcpu->requests: set by anybody, looked at before every entry. One word, so that an exit with nothing to do costs
- * one test. The CPU that runs the vCPU uses vcpu_request(); everybody else vcpu_notify() (vmm/life/runner.h), which also
- * wakes it or calls it out of its guest. */
+/* Bits of vcpu->requests: set by anybody, looked at after every exit. One word, so that an exit with nothing to do costs
+ * one test. Bit 0 is left to the CPU's attention word, which is tested with it. The CPU that runs the vCPU uses
+ * vcpu_request(); everybody else vcpu_notify() (vmm/life/runner.h), which also wakes it or calls it out of its guest. */
 enum vcpu_request {
-	VCPU_REQ_EVENT = 1u << 0, /* an interrupt or NMI may have become deliverable: ask again */
-	VCPU_REQ_PAUSE = 1u << 1, /* leave the loop */
-	VCPU_REQ_INIT = 1u << 2,
-	VCPU_REQ_SIPI = 1u << 3,
-	VCPU_REQ_CLOCK = 1u << 4, /* an alarm of the VM's devices is due: see to it */
-	VCPU_REQ_TIMER = 1u << 5  /* the next alarm is another one: reckon anew how long the guest may run */
+	VCPU_REQ_EVENT = 1u << 1, /* an interrupt or NMI may have become deliverable: ask again */
+	VCPU_REQ_PAUSE = 1u << 2, /* leave the loop */
+	VCPU_REQ_INIT = 1u << 3,
+	VCPU_REQ_SIPI = 1u << 4,
+	VCPU_REQ_CLOCK = 1u << 5, /* an alarm of the VM's devices is due: see to it */
+	VCPU_REQ_TIMER = 1u << 6, /* the next alarm is another one: reckon anew how long the guest may run */
+	/* The backend's own: an event to inject, tables that have changed, or the timer. The bit only ends its inner loop; what
+	 * there is to do stands elsewhere, so none is lost with it. */
+	VCPU_REQ_ENTRY = 1u << 7
 };
 
 struct vcpu {
@@ -61,7 +65,16 @@ struct vcpu {
 	unsigned index;    /* 0 .. vm->vcpu_count - 1 */
 	uint32_t requests; /* enum vcpu_request; atomic */
 	enum vcpu_state state;
-	struct event inject; /* goes in at the next entry: a fault for the guest, or one that an exit cut off */
+	struct event inject;         /* goes in at the next entry: a fault for the guest, or one that an exit cut off */
+	struct vm_exit exit;         /* the one that is being handled, or the last one */
+	struct {                     /* the backend's, at hand for its inner loop */
+		uint64_t deadline;   /* see vcpu_hw_run() */
+		uint64_t look_at;    /* host TSC: an exit from then on ends the inner loop */
+		uint64_t step_watch; /* bits of RFLAGS that make stepping over an instruction more than moving RIP */
+		enum verdict verdict; /* of the last exit, when it was another one than RESUME or SKIP */
+		bool shadow_over;     /* an instruction was stepped over since the exit: shadows are out of date */
+	} loop;
+	uint32_t no_value; /* always 0: the value of exits that have none */
 	bool nmi_pending;
 	uint8_t sipi_vector;
 	struct vlapic *lapic;

@@ -85,20 +85,18 @@ void vcpu_hw_unload(struct vcpu *v);
 /* The CPU that has v loaded, and has to unload it before another one may load it; -1: none has. */
 int vcpu_hw_holder(const struct vcpu *v);
 
-/* Run the guest until it leaves. Injects v->inject (and clears it), then fills *e and writes the ring.
+/* Run the guest: inject v->inject (and clear it), enter, read the exit into v->exit and into the ring, handle it by
+ * exit_dispatch() and step over the instruction when that says so. Over and over, as long as the verdict is SKIP or RESUME,
+ * nothing is asked of v (v->requests) and the deadline has not come. An event whose delivery an exit cut off is queued again
+ * before its handler runs.
  * deadline: host TSC at which the guest shall be left at the latest, by the preemption timer where the processor has it.
- * Returns 0; ERR_AGAIN when it was not entered, since the CPU's attention word is set: nothing has changed but e->tsc;
- * ERR_FAULT when the processor refused the entry: e->reason is then EXIT_BAD_GUEST_STATE, EXIT_BAD_MSR_LOAD or
- * EXIT_REASON_COUNT (VMLAUNCH failed; e->qualification is the VM-instruction error).
- * Context: IF = 0, v loaded on this CPU. Returns with IF = 0. */
-int vcpu_hw_enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e);
-
-/* The same over and over, each exit handled by exit_dispatch() and stepped over when it says so, as long as the verdict is
- * SKIP or RESUME, nothing is asked of v (v->requests) and the deadline has not come. An event whose delivery an exit cut
- * off is queued again before its handler runs.
- * Returns as vcpu_hw_enter(); with 0 the last exit is in *e and *verdict says what is left to do: RESUME nothing, any
- * other one all of it. e->tsc is always that of the last exit, or of the refusal. */
-int vcpu_hw_run(struct vcpu *v, uint64_t deadline, struct vm_exit *e, enum verdict *verdict);
+ * Returns 0: the last exit is in v->exit and *verdict says what is left to do: RESUME nothing, any other one all of it;
+ * ERR_AGAIN when it was not entered (again), since the CPU's attention word is set: there is nothing to do but to look at
+ * that; ERR_FAULT when the processor refused the entry: v->exit.reason is then EXIT_BAD_GUEST_STATE, EXIT_BAD_MSR_LOAD or
+ * EXIT_REASON_COUNT (VMLAUNCH failed; its qualification is the VM-instruction error). v->exit.tsc is always that of the
+ * last exit, of turning back, or of the refusal.
+ * Context: IF = 0, v loaded on this CPU, no locks. Returns with IF = 0. */
+int vcpu_hw_run(struct vcpu *v, uint64_t deadline, enum verdict *verdict);
 
 /* True when a deadline is kept by the processor itself, false when the caller must have an interrupt coming. */
 bool vcpu_hw_has_timer(void);

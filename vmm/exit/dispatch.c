@@ -1,5 +1,5 @@
 /* The exit table: SDM 3 "VMX Basic Exit Reasons" (appendix C) on the left, what we do on the right. Reasons that we do not
- * enable have no row; should one come all the same, that is our mistake or the processor's, and the VM stops with a dump. */
+ * enable are unhandled; should one come all the same, that is our mistake or the processor's, and the VM stops with a dump. */
 #include "vmm/exit/dispatch.h"
 
 #include "vmm/core/vm.h"
@@ -52,14 +52,24 @@ exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
 	[EXIT_VMFUNC] = exit_invalid_opcode,
 	[EXIT_ENCLS] = exit_invalid_opcode,
 	[EXIT_PCONFIG] = exit_invalid_opcode,
+
+	/* Not enabled, or of no processor that we know: */
+	[EXIT_SIPI... EXIT_OTHER_SMI] = exit_unhandled,
+	[EXIT_INVLPG] = exit_unhandled,
+	[EXIT_RDTSC... EXIT_RSM] = exit_unhandled,
+	[EXIT_DR_ACCESS] = exit_unhandled,
+	[35] = exit_unhandled,
+	[EXIT_MTF... 38] = exit_unhandled,
+	[42] = exit_unhandled,
+	[EXIT_GDTR_IDTR... EXIT_LDTR_TR] = exit_unhandled,
+	[EXIT_RDTSCP] = exit_unhandled,
+	[EXIT_RDRAND... EXIT_INVPCID] = exit_unhandled,
+	[EXIT_RDSEED... EXIT_XRSTORS] = exit_unhandled,
+	[EXIT_SPP... EXIT_LOADIWKEY] = exit_unhandled,
 };
 
 enum verdict exit_unhandled(struct vcpu *v, const struct vm_exit *e)
 {
-	if (e->reason < EXIT_REASON_COUNT)
-		v->exit_counts[e->reason]++;
-	else
-		v->unknown_exits++;
 	vm_set_crash(v->vm, v, "exit reason %u (%s) has no handler; qualification 0x%llx", e->reason,
 		     exit_reason_name(e->reason), (unsigned long long)e->qualification);
 	return VERDICT_CRASH;

@@ -7,17 +7,18 @@
 
 extern exit_handler *const exit_handlers[EXIT_REASON_COUNT];
 
-/* A reason without a row: the VM stops. */
-enum verdict exit_unhandled(struct vcpu *v, const struct vm_exit *e);
-
-/* Handle one exit: count it, call its handler. A reason without a row stops the VM; nothing is skipped.
- * Context: v loaded on this CPU, IF = 0. */
-static inline enum verdict exit_dispatch(struct vcpu *v, const struct vm_exit *e)
+/* Handle one exit: count it, call its handler. A reason that we do not enable stops the VM; nothing is skipped.
+ * Context: v loaded on this CPU, IF = 0. exit_dispatch_known(): reason is e->reason and less than EXIT_REASON_COUNT. */
+static inline enum verdict exit_dispatch_known(struct vcpu *v, const struct vm_exit *e, uint64_t reason)
 {
-	const uint32_t reason = e->reason;
-
-	if (unlikely(reason >= EXIT_REASON_COUNT || exit_handlers[reason] == NULL))
-		return exit_unhandled(v, e);
 	v->exit_counts[reason]++;
 	return exit_handlers[reason](v, e);
+}
+
+static inline enum verdict exit_dispatch(struct vcpu *v, const struct vm_exit *e)
+{
+	if (likely(e->reason < EXIT_REASON_COUNT))
+		return exit_dispatch_known(v, e, e->reason);
+	v->unknown_exits++;
+	return exit_unhandled(v, e);
 }

@@ -7,6 +7,7 @@
 
 typedef enum verdict exit_handler(struct vcpu *v, const struct vm_exit *e);
 
+exit_handler exit_unhandled;          /* dispatch.c */
 exit_handler exit_exception;          /* exception.c */
 exit_handler exit_external_interrupt; /* event.c */
 exit_handler exit_interrupt_window;

@@ -33,6 +33,15 @@ static int create_check(const struct vmm_host *host, const struct vm_config *con
 	return 0;
 }
 
+/* Whoever runs a vCPU compares the generation before it enters, and goes on entering as long as nothing is asked of it. */
+static void tables_changed(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		vcpu_request(vm->vcpus[i], VCPU_REQ_ENTRY);
+}
+
 static int create_memory(struct vmm_host *host, struct vm *vm)
 {
 	struct guest_range ranges[PLATFORM_MAX_RANGES];
@@ -45,6 +54,8 @@ static int create_memory(struct vmm_host *host, struct vm *vm)
 	err = slpt_init(&vm->slpt, &host->slpt_format, &host->pages);
 	if (err != 0)
 		goto free_memory;
+	vm->slpt.changed = tables_changed;
+	vm->slpt.ctx = vm;
 	err = guest_mem_map_into(&vm->mem, &vm->slpt, &host->mtrr);
 	if (err != 0)
 		goto free_tables;

@@ -218,7 +218,6 @@ enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end)
 	uint64_t look = r->cpu == 0 ? now + r->look_ticks : UINT64_MAX;
 	enum run_end end = RUN_YIELD;
 	enum verdict verdict;
-	struct vm_exit e;
 	int err;
 
 	vcpu_hw_load(v);
@@ -233,16 +232,16 @@ enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end)
 		/* Without a preemption timer it is this CPU's own timer that leaves the guest, by its interrupt. */
 		if (unlikely(!has_timer))
 			idle_alarm(deadline);
-		err = vcpu_hw_run(v, deadline, &e, &verdict);
-		now = e.tsc;
+		err = vcpu_hw_run(v, deadline, &verdict);
+		now = v->exit.tsc;
 		if (unlikely(err == ERR_AGAIN)) {
 			if (called_away(r, now))
 				return RUN_YIELD;
 			continue;
 		}
 		if (unlikely(err != 0))
-			return entry_refused(v, &e);
-		if (unlikely(!obey(r, &e, verdict, &end)))
+			return entry_refused(v, &v->exit);
+		if (unlikely(!obey(r, &v->exit, verdict, &end)))
 			return end;
 	}
 }

@@ -48,6 +48,9 @@ struct slpt {
 	uint64_t root_hpa;
 	size_t table_count;  /* tables held, the root among them */
 	uint64_t generation; /* see slpt_generation() */
+	/* Called after each rise of the generation, on the CPU that changed the tables; NULL: nobody runs on them. */
+	void (*changed)(void *ctx);
+	void *ctx;
 };
 
 struct slpt_leaf {
@@ -73,9 +76,9 @@ MUST_CHECK int slpt_protect_range(struct slpt *s, uint64_t gpa, uint64_t len, en
 MUST_CHECK int slpt_lookup(const struct slpt *s, uint64_t gpa, struct slpt_leaf *leaf);
 int slpt_for_each_leaf(const struct slpt *s, slpt_leaf_fn *fn, void *ctx);
 
-/* Rises whenever an entry that was present has changed. A CPU that runs this guest remembers the value it last
- * invalidated at and, when it differs before an entry, invalidates its cached guest-physical translations (INVEPT)
- * first: see slpt.c on why added entries need none. */
+/* Rises whenever an entry that was present has changed; then changed() is called. A CPU that runs this guest remembers the
+ * value it last invalidated at and, when it differs before an entry, invalidates its cached guest-physical translations
+ * (INVEPT) first: see slpt.c on why added entries need none. */
 static inline uint64_t slpt_generation(const struct slpt *s)
 {
 	return __atomic_load_n(&s->generation, __ATOMIC_ACQUIRE);

@@ -72,6 +72,8 @@ static inline void entry_set(uint64_t *entry, uint64_t value)
 static inline void generation_raise(struct slpt *s)
 {
 	__atomic_store_n(&s->generation, s->generation + 1, __ATOMIC_RELEASE);
+	if (s->changed != NULL)
+		s->changed(s->ctx);
 }
 
 static inline uint64_t *table_new(struct slpt *s)

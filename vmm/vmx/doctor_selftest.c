@@ -141,14 +141,15 @@ static void unmake_patient(struct patient *p)
 static int examine_healthy(struct patient *p, void (*line)(void *ctx, const char *text), void *ctx)
 {
 	struct verdicts seen;
-	struct vm_exit e;
+	const struct vm_exit *e = &p->vcpu.exit;
+	enum verdict verdict;
 	char text[160];
 	bool ok;
 
 	diagnose(p, &seen);
-	ok = vcpu_hw_enter(&p->vcpu, rdtsc() + RUN_TICKS, &e) == 0 && e.reason == EXIT_HLT && seen.count == 0;
+	ok = vcpu_hw_run(&p->vcpu, rdtsc() + RUN_TICKS, &verdict) == 0 && e->reason == EXIT_HLT && seen.count == 0;
 	fmt_snprintf(text, sizeof(text), "doctor: the good VMCS -> %u complaints, %s: %s", seen.count,
-		     exit_reason_name(e.reason), ok ? "ok" : "WRONG");
+		     exit_reason_name(e->reason), ok ? "ok" : "WRONG");
 	line(ctx, text);
 	/* Only now: the entry has put the host's stack pointer where enter.asm believes it to be. */
 	vmcs_take_snapshot(&p->good);
@@ -184,7 +185,7 @@ static int examine(struct patient *p, const struct doctor_change *dc, void (*lin
 		   void *ctx)
 {
 	struct verdicts before, after;
-	struct vm_exit e;
+	enum verdict verdict;
 	bool refused, ok;
 
 	if (!doctor_case_possible(dc, &vmx_machine.caps))
@@ -200,9 +201,9 @@ static int examine(struct patient *p, const struct doctor_change *dc, void (*lin
 	if (!change(dc))
 		return 0; /* the field does not exist here */
 	diagnose(p, &after);
-	refused = vcpu_hw_enter(&p->vcpu, rdtsc() + RUN_TICKS, &e) != 0;
+	refused = vcpu_hw_run(&p->vcpu, rdtsc() + RUN_TICKS, &verdict) != 0;
 	ok = before.count == 0 && refused && named(&after, dc->field);
-	report(dc, &after, refused, &e, ok, line, ctx);
+	report(dc, &after, refused, &p->vcpu.exit, ok, line, ctx);
 	return ok ? 0 : 1;
 }
 

@@ -1,39 +1,36 @@
-; Into the guest and back, as a C call. SDM 3 "VM Entries", "VM Exits".
+; Into the guest and back, over and over. SDM 3 "VM Entries", "VM Exits".
 ;
-; int vmx_enter_asm(struct vcpu *v, struct vcpu_hw *hw)
+; uint32_t vmx_run_asm(struct vcpu *v, struct vcpu_hw *hw)
 ;	in:	rdi = v (general registers at offset 0, by hardware number), rsi = hw (vmx_vcpu.h)
-;	out:	eax = 0 after an exit, v->gpr[] then the guest's; 1 = VMfailInvalid, 2 = VMfailValid, 3 = not entered since
-;		somebody wants this CPU: nothing changed
-;	changed: every register but rbp and rsp: vmx_enter() in vmx_insn.h tells the compiler, which then keeps what it needs in
-;		memory; saving all six for it would cost more
-;	stack:	rbp and v; HOST_RSP points at v
+;	out:	eax = why it has come back: VMX_* and VCPU_REQ_* in vmx_vcpu.h; v->gpr[] is the guest's
+;	changed: as any C function
+;	stack:	the callee-saved registers and v; HOST_RSP points at v
 ;	flags:	IF = 0 throughout; after an exit the processor has set RFLAGS to 2, so DF = 0
+;
+; After each exit vmx_exit() (vcpu_enter.c) is called with v and does what the exit asks for. When it returns 0 the guest goes
+; on. What stays the same from one turn to the next is outside of the turn: the callee-saved registers, HOST_RSP (it is
+; written only when it differs from what is there: the loop calls from the same depth), VMLAUNCH instead of VMRESUME.
 ;
 ; The last look at the CPU's attention word (percpu.h, at GS:16) comes before the guest's registers. An NMI that says that
 ; somebody has set it may come between that look and the entry: its handler finds RIP between vmx_window_begin and
-; vmx_window_end and moves it to vmx_window_out (vmx_nmi_window() in vcpu_enter.c). Until VMRESUME the stack is the host's
-; and memory has all of the guest's registers, so that nothing is lost. An NMI that comes later leaves the guest.
-;
-; The host's RSP is written to the VMCS only when it differs from what is there (the loop calls from the same depth).
+; vmx_window_end and moves it (vmx_nmi_window() in vcpu_enter.c): back to vmx_window_look when EAX is still what vmx_exit()
+; said, else to vmx_window_out. Until VMRESUME the stack is the host's and memory has all of the guest's registers, so that
+; nothing is lost. An NMI that comes later leaves the guest.
 
 HW_HOST_RSP	equ 0
 HW_LAUNCHED	equ 8
 VMCS_HOST_RSP	equ 0x6c14
 PERCPU_ATTENTION	equ 16
+VMX_ATTENTION	equ 1
+VMX_FAILED_SHIFT equ 29			; VMX_FAIL_INVALID and VMX_FAIL_VALID, shifted so far
+FRAME		equ 48			; from HOST_RSP up to the saved RBP
 
 	section .text
-	global vmx_enter_asm, vmx_exit_point, vmx_window_begin, vmx_window_end, vmx_window_out
+	extern vmx_exit
+	global vmx_run_asm, vmx_exit_point, vmx_window_look, vmx_window_begin, vmx_window_end, vmx_window_out
 
-vmx_enter_asm:
-	push rbp
-	push rdi
-	cmp rsp, [rsi + HW_HOST_RSP]
-	jne vmx_write_rsp
-vmx_load:
-	cmp dword [gs:PERCPU_ATTENTION], 0
-vmx_window_begin:
-	jne vmx_window_out
-	cmp byte [rsi + HW_LAUNCHED], 0		; the moves below leave the flags alone
+; All general registers but RSP from v->gpr[]; rdi = v. The flags stay.
+%macro LOAD_GUEST 0
 	mov rax, [rdi + 0 * 8]
 	mov rcx, [rdi + 1 * 8]
 	mov rdx, [rdi + 2 * 8]
@@ -49,25 +46,24 @@ vmx_window_begin:
 	mov r14, [rdi + 14 * 8]
 	mov r15, [rdi + 15 * 8]
 	mov rdi, [rdi + 7 * 8]
-	je vmx_window_end
-	vmresume
-	jmp vmx_refused
-vmx_window_end:
-	vmlaunch
-vmx_refused:
-	mov eax, 2				; MOV leaves CF, which tells the two failures apart
-	sbb eax, 0
-	jmp vmx_return
-vmx_window_out:
-	mov eax, 3
-	jmp vmx_return
+%endmacro
 
-vmx_write_rsp:
-	mov eax, VMCS_HOST_RSP
-	vmwrite rax, rsp
-	jbe vmx_refused				; the caller sees the VM-instruction error
-	mov [rsi + HW_HOST_RSP], rsp
-	jmp vmx_load
+vmx_run_asm:
+	push rbp
+	mov rbp, rsp
+	push rbx
+	push r12
+	push r13
+	push r14
+	push r15
+	push rdi				; at a multiple of 16, as a call wants it
+	cmp rsp, [rsi + HW_HOST_RSP]
+	jne write_rsp
+enter:
+	xor eax, eax
+	cmp byte [rsi + HW_LAUNCHED], 0
+	je launch
+	jmp vmx_window_look
 
 ; HOST_RIP. All registers but RSP are the guest's.
 vmx_exit_point:
@@ -88,8 +84,42 @@ vmx_exit_point:
 	mov [rdi + 14 * 8], r14
 	mov [rdi + 15 * 8], r15
 	pop qword [rdi + 7 * 8]
-	xor eax, eax
-vmx_return:
+	lea rbp, [rsp + FRAME]			; so that a backtrace finds its way
+	call vmx_exit
+	mov rdi, [rsp]
+vmx_window_look:
+	or eax, [gs:PERCPU_ATTENTION]
+vmx_window_begin:
+	jnz out
+	LOAD_GUEST
+	vmresume
+	jmp refused
+launch:
+	or eax, [gs:PERCPU_ATTENTION]
+	jnz out
+	LOAD_GUEST
+vmx_window_end:
+	vmlaunch
+refused:
+	mov eax, 2				; MOV leaves CF, which tells the two failures apart
+	sbb eax, 0
+	shl eax, VMX_FAILED_SHIFT
+	jmp out
+vmx_window_out:
+	mov eax, VMX_ATTENTION
+out:
 	pop rdi
+	pop r15
+	pop r14
+	pop r13
+	pop r12
+	pop rbx
 	pop rbp
 	ret
+
+write_rsp:
+	mov eax, VMCS_HOST_RSP
+	vmwrite rax, rsp
+	jbe refused				; the caller sees the VM-instruction error
+	mov [rsi + HW_HOST_RSP], rsp
+	jmp enter

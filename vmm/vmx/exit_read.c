@@ -164,7 +164,12 @@ static void read_details(struct vm_exit *e)
 	}
 }
 
-const uint8_t exit_needs[EXIT_REASON_COUNT] = {
+#define INSN_WITH(field) (NEEDS_LENGTH + offsetof(struct vcpu, field))
+#define INSN INSN_WITH(no_value)
+#define INSN_EAX INSN_WITH(gpr[GPR_RAX])
+#define INSN_ECX INSN_WITH(gpr[GPR_RCX])
+
+const uint16_t exit_needs[EXIT_REASON_COUNT] = {
 	[EXIT_TRIPLE_FAULT] = NEEDS_NOTHING,
 	[EXIT_INIT] = NEEDS_NOTHING,
 	[EXIT_INTERRUPT_WINDOW] = NEEDS_NOTHING,
@@ -172,62 +177,58 @@ const uint8_t exit_needs[EXIT_REASON_COUNT] = {
 	[EXIT_PREEMPTION_TIMER] = NEEDS_NOTHING,
 	[EXIT_TPR_BELOW_THRESHOLD] = NEEDS_NOTHING,
 	[EXIT_MTF] = NEEDS_NOTHING,
-	[EXIT_HLT] = NEEDS_LENGTH,
-	[EXIT_PAUSE] = NEEDS_LENGTH,
-	[EXIT_WBINVD] = NEEDS_LENGTH,
-	[EXIT_INVD] = NEEDS_LENGTH,
-	[EXIT_RDTSC] = NEEDS_LENGTH,
-	[EXIT_RDTSCP] = NEEDS_LENGTH,
-	[EXIT_MWAIT] = NEEDS_LENGTH,
-	[EXIT_MONITOR] = NEEDS_LENGTH,
-	[EXIT_CPUID] = NEEDS_LENGTH_EAX,
-	[EXIT_VMCALL] = NEEDS_LENGTH_EAX,
-	[EXIT_XSETBV] = NEEDS_LENGTH_EAX,
-	[EXIT_RDMSR] = NEEDS_LENGTH_ECX,
-	[EXIT_WRMSR] = NEEDS_LENGTH_ECX,
-	[EXIT_RDPMC] = NEEDS_LENGTH_ECX,
+	[EXIT_HLT] = INSN,
+	[EXIT_PAUSE] = INSN,
+	[EXIT_WBINVD] = INSN,
+	[EXIT_INVD] = INSN,
+	[EXIT_RDTSC] = INSN,
+	[EXIT_RDTSCP] = INSN,
+	[EXIT_MWAIT] = INSN,
+	[EXIT_MONITOR] = INSN,
+	[EXIT_CPUID] = INSN_EAX,
+	[EXIT_VMCALL] = INSN_EAX,
+	[EXIT_XSETBV] = INSN_EAX,
+	[EXIT_RDMSR] = INSN_ECX,
+	[EXIT_WRMSR] = INSN_ECX,
+	[EXIT_RDPMC] = INSN_ECX,
 	[EXIT_IO] = NEEDS_IO,
 	[EXIT_EPT_VIOLATION] = NEEDS_EPT,
 };
 
-/* What goes this way may call others; the frequent exits below call nobody and have no registers to save. */
-void exit_read_details(struct vcpu *v, struct vm_exit *e)
+static void clear(struct vm_exit *e)
 {
 	e->qualification = 0;
 	e->value = 0;
 	e->insn_len = 0;
+	e->vectoring.valid = false;
+}
+
+static void record(struct vcpu *v, uint64_t tsc)
+{
+	const struct vm_exit *e = &v->exit;
+
+	exit_ring_put(&v->ring, tsc, e->rip, e->reason, e->qualification, e->value);
+}
+
+__attribute__((noinline)) void exit_read_details(struct vcpu *v, uint64_t tsc)
+{
+	struct vm_exit *e = &v->exit;
+
+	clear(e);
+	e->rip = vmread_known(VMCS_GUEST_RIP);
 	read_details(e);
 	if (e->vectoring.valid)
 		vcpu_requeue(v, &e->vectoring);
-	exit_ring_add(&v->ring, e);
+	record(v, tsc);
 }
 
-void exit_read_port(struct vcpu *v, struct vm_exit *e)
+void exit_read_other(struct vcpu *v, unsigned needs, uint64_t tsc)
 {
-	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
-
-	if (unlikely(qualification & QUAL_IO_STRING)) {
-		exit_read_details(v, e);
-		return;
+	if (needs == NEEDS_NOTHING) {
+		clear(&v->exit);
+		v->exit.rip = vmread_known(VMCS_GUEST_RIP);
+		record(v, tsc);
+	} else {
+		exit_read_details(v, tsc);
 	}
-	e->qualification = qualification;
-	e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
-	vmx_decode_io(qualification, e);
-	exit_ring_add(&v->ring, e);
-}
-
-void exit_read_memory(struct vcpu *v, struct vm_exit *e)
-{
-	uint64_t qualification = vmread(VMCS_EXIT_QUALIFICATION);
-
-	if (unlikely(!(qualification & QUAL_EPT_GVA_VALID) || (qualification & QUAL_EPT_NMI_UNBLOCKING) ||
-		     (vmread32(VMCS_VECTORING_INFO) & INTR_VALID))) {
-		exit_read_details(v, e);
-		return;
-	}
-	e->qualification = qualification;
-	e->insn_len = 0;
-	vmx_decode_ept_violation(qualification, vmread(VMCS_GUEST_PHYSICAL_ADDR), e);
-	e->mem.gva = vmread(VMCS_GUEST_LINEAR_ADDR);
-	exit_ring_add(&v->ring, e);
 }

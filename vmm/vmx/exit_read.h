@@ -1,57 +1,73 @@
-/* A raw exit becomes a struct vm_exit: inside vmm/vmx/ only. The short way is inline, in the loop that enters and leaves. */
+/* A raw exit becomes a struct vm_exit: inside vmm/vmx/ only. The short ways are inline, in vcpu_enter.c. */
 #pragma once
 
 #include "vmm/core/vcpu.h"
+#include "vmm/vmx/exit_decode.h"
 #include "vmm/vmx/vmx_bits.h"
 #include "vmm/vmx/vmx_insn.h"
 
-/* What there is to read beside the reason and RIP. */
+/* What there is to read beside the reason and RIP. From NEEDS_LENGTH on it is the length of an instruction and nothing else,
+ * and the number says where in struct vcpu the low half of the value stands that matters: its offset, plus NEEDS_LENGTH. */
 enum exit_needs {
 	NEEDS_DETAILS, /* see exit_read_details(); also what is not in the table */
-	NEEDS_IO,
-	NEEDS_EPT,
 	NEEDS_NOTHING,
-	NEEDS_LENGTH,
-	NEEDS_LENGTH_EAX, /* the value that matters is in EAX */
-	NEEDS_LENGTH_ECX
+	NEEDS_EPT, /* see exit_read_memory() */
+	NEEDS_IO,  /* see exit_read_port(); a string instruction needs the details */
+	NEEDS_LENGTH
 };
 
-extern const uint8_t exit_needs[EXIT_REASON_COUNT];
+extern const uint16_t exit_needs[EXIT_REASON_COUNT];
 
-/* e: tsc, reason and rip are set, vectoring is invalid; all else is filled, and the ring written. An event whose delivery
- * the exit cut off is queued again. */
-void exit_read_details(struct vcpu *v, struct vm_exit *e);
-void exit_read_port(struct vcpu *v, struct vm_exit *e);
-void exit_read_memory(struct vcpu *v, struct vm_exit *e);
+/* Fill v->exit, of which reason is set, and write the ring. An event whose delivery the exit cut off is queued again.
+ * tsc: of the exit. Source: SDM 3 "VM-Exit Information Fields". */
+void exit_read_details(struct vcpu *v, uint64_t tsc);
 
-/* Fill *e (but for e->tsc, which is set) and write the ring. reason: EXIT_REASON as read.
- * Source: SDM 3 "VM-Exit Information Fields". */
-static inline void exit_read(struct vcpu *v, struct vm_exit *e, uint32_t reason)
+/* The same by what exit_needs[] says. */
+void exit_read_other(struct vcpu *v, unsigned needs, uint64_t tsc);
+
+/* The same for an instruction, that is from NEEDS_LENGTH on: of v->exit only reason, rip and insn_len are filled in, as its
+ * operands are in the guest's registers. */
+static inline void exit_read_insn(struct vcpu *v, uint64_t needs, uint64_t reason, uint64_t tsc)
 {
-	uint64_t rip = vmread(VMCS_GUEST_RIP), value = 0;
-	uint32_t insn_len = 0;
-	enum exit_needs kind;
+	const uint64_t rip = vmread_known(VMCS_GUEST_RIP);
+	const uint32_t *value = (const uint32_t *)((const char *)v + needs - NEEDS_LENGTH);
 
-	reason &= EXIT_REASON_BASIC;
-	kind = reason < EXIT_REASON_COUNT ? (enum exit_needs)exit_needs[reason] : NEEDS_DETAILS;
-	e->reason = reason;
-	e->rip = rip;
+	exit_ring_put(&v->ring, tsc, rip, (uint32_t)reason, 0, *value);
+	v->exit.reason = (uint32_t)reason;
+	v->exit.rip = rip;
+	v->exit.insn_len = (uint32_t)vmread_known(VMCS_EXIT_INSN_LEN);
+}
+
+/* The same for IN and OUT. qualification: of the exit. */
+static inline void exit_read_port(struct vcpu *v, uint64_t qualification, uint64_t tsc)
+{
+	struct vm_exit *e = &v->exit;
+
+	e->reason = EXIT_IO;
+	e->qualification = qualification;
+	e->rip = vmread_known(VMCS_GUEST_RIP);
+	vmx_decode_io(qualification, e);
+	exit_ring_put(&v->ring, tsc, e->rip, EXIT_IO, qualification, e->value);
+	e->insn_len = (uint32_t)vmread_known(VMCS_EXIT_INSN_LEN);
+}
+
+/* The same for an access to memory, or false when there is more about it: it has no linear address, or cut off the delivery
+ * of an event, or has to do with NMIs. */
+static inline bool exit_read_memory(struct vcpu *v, uint64_t tsc)
+{
+	const uint64_t qualification = vmread_known(VMCS_EXIT_QUALIFICATION);
+	struct vm_exit *e = &v->exit;
+
+	if (unlikely((qualification & (QUAL_EPT_GVA_VALID | QUAL_EPT_NMI_UNBLOCKING)) != QUAL_EPT_GVA_VALID ||
+		     ((uint32_t)vmread_known(VMCS_VECTORING_INFO) & INTR_VALID)))
+		return false;
+	e->reason = EXIT_EPT_VIOLATION;
+	e->qualification = qualification;
+	e->insn_len = 0;
 	e->vectoring.valid = false;
-	if (kind <= NEEDS_EPT) {
-		if (kind == NEEDS_IO)
-			exit_read_port(v, e);
-		else if (kind == NEEDS_EPT)
-			exit_read_memory(v, e);
-		else
-			exit_read_details(v, e);
-		return;
-	}
-	if (kind >= NEEDS_LENGTH)
-		insn_len = vmread32(VMCS_EXIT_INSN_LEN);
-	if (kind >= NEEDS_LENGTH_EAX)
-		value = (uint32_t)v->gpr[kind == NEEDS_LENGTH_EAX ? GPR_RAX : GPR_RCX];
-	e->insn_len = insn_len;
-	e->qualification = 0;
-	e->value = value;
-	exit_ring_put(&v->ring, e->tsc, rip, reason, 0, value);
+	e->rip = vmread_known(VMCS_GUEST_RIP);
+	vmx_decode_ept_violation(qualification, vmread_known(VMCS_GUEST_PHYSICAL_ADDR), e);
+	e->mem.gva = vmread_known(VMCS_GUEST_LINEAR_ADDR);
+	exit_ring_put(&v->ring, tsc, e->rip, EXIT_EPT_VIOLATION, qualification, e->value);
+	return true;
 }

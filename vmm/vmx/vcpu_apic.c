@@ -30,6 +30,7 @@ void vcpu_hw_apic_attach(struct vcpu *v, void *page)
 		return;
 	if (vcpu_hw_apic_help() == VCPU_APIC_ALL)
 		v->hw->apic_irr = (const uint32_t *)page + LAPIC_IRR / 4;
+	vcpu_watch_steps(v);
 	w = vmcs_open(v);
 	vmwrite(VMCS_VIRTUAL_APIC_ADDR, pages->hpa_of(pages->ctx, page));
 	vmcs_close(&w);
@@ -55,7 +56,7 @@ void vcpu_hw_apic_vectors(struct vcpu *v, uint8_t requested, uint8_t in_service)
 	struct vmcs_window w = vmcs_open(v);
 
 	if (requested != 0)
-		vcpu_settle_shadows(v->hw);
+		vcpu_settle_shadows(v);
 	vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (uint32_t)in_service << SVI_SHIFT | requested);
 	vmcs_close(&w);
 }
@@ -65,7 +66,7 @@ void vcpu_hw_apic_request(struct vcpu *v, uint8_t vector)
 	struct vmcs_window w = vmcs_open(v);
 	uint32_t status = vmread32(VMCS_GUEST_INTERRUPT_STATUS);
 
-	vcpu_settle_shadows(v->hw);
+	vcpu_settle_shadows(v);
 	if ((uint8_t)status < vector)
 		vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (status & ~0xffu) | vector);
 	vmcs_close(&w);

@@ -1,5 +1,6 @@
-/* Into the guest and out again: what has to be in place before an entry, and stepping over an instruction after an exit.
- * Every instruction here is paid at every exit. Privileged. Follows SDM 3 "VM Entries" and "Event Injection". */
+/* Into the guest and out again: what has to be in place before an entry, the handling of an exit, and stepping over the
+ * instruction that caused it. Every instruction of vmx_exit() is paid at every exit. Privileged. Follows SDM 3 "VM Entries"
+ * and "Event Injection". */
 #include "arch/x86/insn.h"
 #include "arch/x86/regs.h"
 #include "arch/x86/traps.h"
@@ -14,10 +15,13 @@
 #include "vmm/vmx/vmx_vcpu.h"
 
 /* See set_timer(). */
-#define TIMER_ENTRIES 32u
+#define TIMER_SLACK_TICKS 16384u
 
 static_assert(offsetof(struct vcpu_hw, host_rsp) == 0, "HW_HOST_RSP in enter.asm");
 static_assert(offsetof(struct vcpu_hw, launched) == 8, "HW_LAUNCHED in enter.asm");
+static_assert(VMX_ATTENTION == 1 && VMX_FAILED_INVALID == VMX_FAIL_INVALID << 29 &&
+		      VMX_FAILED_VALID == VMX_FAIL_VALID << 29,
+	      "VMX_ATTENTION and VMX_FAILED_SHIFT in enter.asm");
 
 /* The processor may have cached translations through the second-level tables, alone (guest-physical mappings, tagged with
  * the EPT pointer) or combined with the guest's own (tagged with the VPID too). INVEPT drops both kinds; INVVPID the
@@ -51,11 +55,12 @@ COLD static void invalidate(struct vcpu *v)
 }
 
 /* Nothing that the processor cached before may be used by the next entry. what: STALE_*. Any CPU may ask. */
-void vcpu_invalidate_later(struct vcpu_hw *hw, uint32_t what)
+void vcpu_invalidate_later(struct vcpu *v, uint32_t what)
 {
-	__atomic_or_fetch(&hw->stale, what, __ATOMIC_SEQ_CST);
-	/* The entry looks at one thing only. */
-	__atomic_store_n(&hw->slpt_generation, VMX_GENERATION_NONE, __ATOMIC_SEQ_CST);
+	__atomic_or_fetch(&v->hw->stale, what, __ATOMIC_SEQ_CST);
+	/* enter() looks at one thing only. */
+	__atomic_store_n(&v->hw->slpt_generation, VMX_GENERATION_NONE, __ATOMIC_SEQ_CST);
+	vcpu_request(v, VCPU_REQ_ENTRY);
 }
 
 /* Ticks of the preemption timer until the deadline. It counts the TSC's bit `timer_shift`; rounding down may end the guest a
@@ -82,7 +87,7 @@ COLD static void inject(struct vcpu *v)
 	struct event *ev = &v->inject;
 	uint32_t info = INTR_VALID | (uint32_t)ev->type << INTR_TYPE_SHIFT | ev->vector;
 
-	vcpu_settle_shadows(v->hw);
+	vcpu_settle_shadows(v);
 	if (pushes_error_code(ev)) {
 		info |= INTR_ERROR_CODE;
 		vmwrite(VMCS_ENTRY_EXCEPTION_ERROR, ev->error);
@@ -97,18 +102,21 @@ COLD static void inject(struct vcpu *v)
 
 /* An entry that the processor refused. After VMfail nothing has changed; a failure at the guest state is an exit of its own
  * kind (SDM 3 "VM-Entry Failures During or After Loading Guest State"). */
-COLD static int refused(struct vcpu *v, struct vm_exit *e, int outcome)
+COLD static int refused(struct vcpu *v, uint32_t why)
 {
+	struct vm_exit *e = &v->exit;
+
 	e->vectoring.valid = false;
 	e->insn_len = 0;
 	e->value = 0;
+	e->tsc = rdtsc();
 	e->rip = vmread(VMCS_GUEST_RIP);
-	if (outcome == VMX_OK) {
+	if (why & VMX_ENTRY_FAILED) {
 		e->reason = vmread32(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
 		e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
 	} else {
 		e->reason = EXIT_REASON_COUNT;
-		e->qualification = outcome == VMX_FAIL_VALID ? vmread(VMCS_INSN_ERROR) : 0;
+		e->qualification = why & VMX_FAILED_VALID ? vmread(VMCS_INSN_ERROR) : 0;
 	}
 	exit_ring_add(&v->ring, e);
 	return ERR_FAULT;
@@ -121,22 +129,27 @@ COLD static int turned_back(struct vcpu *v)
 		vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 		v->inject.valid = true;
 	}
+	v->exit.tsc = rdtsc();
 	return ERR_AGAIN;
 }
 
+/* RIP at vmx_window_begin: the word has been looked at, and the jump is still to come. It is looked at again, and is set
+ * now. Behind that, EAX may be the guest's already. */
 void vmx_nmi_window(struct trap_frame *frame)
 {
-	if (frame->rip >= (uintptr_t)vmx_window_begin && frame->rip <= (uintptr_t)vmx_window_end)
+	if (frame->rip == (uintptr_t)vmx_window_begin)
+		frame->rip = (uintptr_t)vmx_window_look;
+	else if (frame->rip > (uintptr_t)vmx_window_begin && frame->rip <= (uintptr_t)vmx_window_end)
 		frame->rip = (uintptr_t)vmx_window_out;
 }
 
-void vcpu_settle_shadows(struct vcpu_hw *hw)
+void vcpu_settle_shadows(struct vcpu *v)
 {
 	uint32_t blocking;
 
-	if (!hw->shadow_over)
+	if (!v->loop.shadow_over)
 		return;
-	hw->shadow_over = false;
+	v->loop.shadow_over = false;
 	blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
 	if (blocking & BLOCKING_SHADOWS)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~BLOCKING_SHADOWS);
@@ -173,43 +186,170 @@ COLD static uint64_t wrapped(uint64_t rip)
 	return in_64bit_code() ? rip : (uint32_t)rip;
 }
 
-COLD static void finish_step(struct vcpu_hw *hw, uint64_t rflags)
+/* RFLAGS is such that more may end with the instruction than a glance tells. */
+__attribute__((noinline)) static void finish_step(struct vcpu *v, uint64_t rflags)
 {
-	vcpu_settle_shadows(hw);
+	const struct vcpu_hw *hw = v->hw;
+
+	if (!(rflags & (RFLAGS_TF | RFLAGS_RF)) && !(hw->proc_ctls & (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)) &&
+	    !apic_irq_waits(hw))
+		return;
+	vcpu_settle_shadows(v);
 	if (rflags & RFLAGS_RF)
 		vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
 	if (rflags & RFLAGS_TF)
 		make_step_pending();
 }
 
-/* Shadows end with the instruction too. As long as nobody looks at them and no event waits for their end, they may stay
- * in the VMCS: then nothing can tell, and two VMCS accesses are saved. An interrupt that the processor will deliver by
- * itself does wait for it. */
-static inline void step_over(struct vcpu_hw *hw, uint64_t rip, uint32_t insn_len)
+/* A window always has a look, by the bit of RFLAGS that is always 1. An interrupt that the processor delivers by itself
+ * waits for IF, too. */
+void vcpu_watch_steps(struct vcpu *v)
 {
-	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
-	uint64_t next = rip + insn_len;
+	const struct vcpu_hw *hw = v->hw;
 
-	if (unlikely((rip ^ next) >> 32 != 0))
+	v->loop.step_watch = RFLAGS_TF | RFLAGS_RF;
+	if (hw->proc_ctls & (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW))
+		v->loop.step_watch |= RFLAGS_FIXED1;
+	if (hw->apic_irr != NULL)
+		v->loop.step_watch |= RFLAGS_IF;
+}
+
+/* Shadows end with the instruction too. As long as nobody looks at them and no event waits for their end, they may stay
+ * in the VMCS: then nothing can tell, and two VMCS accesses are saved. */
+static inline void step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len)
+{
+	uint64_t next = rip + insn_len, rflags;
+	uint32_t low;
+
+	if (unlikely(__builtin_add_overflow((uint32_t)rip, insn_len, &low)))
 		next = wrapped(next);
-	vmwrite(VMCS_GUEST_RIP, next);
-	hw->shadow_over = true;
-	if (unlikely((rflags & (RFLAGS_TF | RFLAGS_RF)) ||
-		     (hw->proc_ctls & (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)) ||
-		     ((rflags & RFLAGS_IF) && apic_irq_waits(hw))))
-		finish_step(hw, rflags);
+	rflags = vmread_known(VMCS_GUEST_RFLAGS);
+	v->loop.shadow_over = true;
+	vmwrite_known(VMCS_GUEST_RIP, next);
+	if (unlikely(rflags & v->loop.step_watch))
+		finish_step(v, rflags);
 }
 
 void vcpu_hw_step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len)
 {
-	step_over(v->hw, rip, insn_len);
+	step_over(v, rip, insn_len);
 }
 
-/* One entry and the exit that ends it. */
-static inline __attribute__((always_inline)) int enter(struct vcpu *v, struct vcpu_hw *hw, struct vm_exit *e)
+/* --- after an exit --- */
+
+/* Something is left for the loops outside of the turn. */
+COLD static uint32_t leave(struct vcpu *v, enum verdict verdict)
 {
-	uint32_t reason;
-	int outcome;
+	v->loop.verdict = verdict;
+	return v->requests | VMX_LEAVE;
+}
+
+static inline uint32_t handle(struct vcpu *v, uint64_t reason)
+{
+	const struct vm_exit *e = &v->exit;
+	enum verdict verdict = exit_dispatch_known(v, e, reason);
+
+	if (likely(verdict == VERDICT_SKIP))
+		step_over(v, e->rip, e->insn_len);
+	else if (unlikely(verdict != VERDICT_RESUME))
+		return leave(v, verdict);
+	if (AVATAR_DEBUG)
+		audit_before_entry(v);
+	return v->requests;
+}
+
+/* Not caused by an instruction that carries all it has in registers. */
+__attribute__((noinline)) static uint32_t other_exit(struct vcpu *v, uint32_t reason, uint64_t tsc)
+{
+	v->exit.reason = reason;
+	exit_read_other(v, exit_needs[reason], tsc);
+	return handle(v, reason);
+}
+
+__attribute__((noinline)) static uint32_t io_exit(struct vcpu *v, uint64_t tsc)
+{
+	const uint64_t qualification = vmread_known(VMCS_EXIT_QUALIFICATION);
+
+	if (unlikely(qualification & QUAL_IO_STRING))
+		return other_exit(v, EXIT_IO, tsc);
+	exit_read_port(v, qualification, tsc);
+	return handle(v, EXIT_IO);
+}
+
+__attribute__((noinline)) static uint32_t memory_exit(struct vcpu *v, uint64_t tsc)
+{
+	if (unlikely(!exit_read_memory(v, tsc)))
+		return other_exit(v, EXIT_EPT_VIOLATION, tsc);
+	return handle(v, EXIT_EPT_VIOLATION);
+}
+
+/* The upper half of the reason says something, or the reason is one that nobody knows. */
+COLD static uint32_t odd_exit(struct vcpu *v, uint32_t reason, uint64_t tsc)
+{
+	if (reason & EXIT_REASON_ENTRY_FAILURE)
+		return VMX_ENTRY_FAILED;
+	reason &= EXIT_REASON_BASIC;
+	if (reason < EXIT_REASON_COUNT)
+		return other_exit(v, reason, tsc);
+	v->exit.reason = reason;
+	exit_read_details(v, tsc);
+	return leave(v, exit_dispatch(v, &v->exit));
+}
+
+/* See vmx_vcpu.h. All that can make the guest wait is one word: what others ask for, and what is to be done before the next
+ * entry (VCPU_REQ_ENTRY). */
+uint32_t vmx_exit(struct vcpu *v)
+{
+	const uint64_t tsc = rdtsc();
+	const uint64_t reason = vmread(VMCS_EXIT_REASON); /* 32 bits, but an index is 64 */
+	uint64_t needs;
+
+	if (AVATAR_DEBUG)
+		audit_after_exit(v);
+	v->exit.tsc = tsc;
+	v->loop.shadow_over = false;
+	if (unlikely(tsc >= v->loop.look_at))
+		vcpu_request(v, VCPU_REQ_ENTRY);
+	if (unlikely(reason >= EXIT_REASON_COUNT))
+		return odd_exit(v, (uint32_t)reason, tsc);
+	needs = exit_needs[reason];
+	if (likely(needs >= NEEDS_LENGTH)) {
+		exit_read_insn(v, needs, reason, tsc);
+		return handle(v, reason);
+	}
+	if (needs == NEEDS_IO)
+		return io_exit(v, tsc);
+	if (needs == NEEDS_EPT)
+		return memory_exit(v, tsc);
+	return other_exit(v, (uint32_t)reason, tsc);
+}
+
+/* --- into the guest --- */
+
+/* Set the preemption timer for the deadline. Where the processor keeps what is left of it, it counts the guest's time only,
+ * and would come late by the host's time since it was set. Each exit compares its TSC with the deadline, so late is only
+ * the exit of a guest that has stopped to make them; and an exit that comes TIMER_SLACK_TICKS later sets the timer anew,
+ * so that it is late by no more than that. (A handler that takes long asks for VCPU_REQ_TIMER.) Where it is not kept, an
+ * entry starts with what was written last: it is written for each. */
+static void set_timer(struct vcpu *v)
+{
+	const uint64_t deadline = v->loop.deadline, now = rdtsc();
+
+	v->loop.look_at = deadline;
+	if (!vmx_machine.ctls.has_timer)
+		return;
+	vmwrite(VMCS_GUEST_PREEMPTION_TIMER, timer_value(deadline, now));
+	if (!vmx_machine.ctls.keeps_timer)
+		v->loop.look_at = 0;
+	else if (deadline > now && deadline - now > TIMER_SLACK_TICKS)
+		v->loop.look_at = now + TIMER_SLACK_TICKS;
+}
+
+/* In, and turn by turn until something is to be done here or outside. Returns VMX_* and VCPU_REQ_*. */
+static uint32_t enter(struct vcpu *v, struct vcpu_hw *hw)
+{
+	const uint64_t before = v->ring.count;
+	uint32_t why;
 
 	if (unlikely(hw->slpt_generation != slpt_generation(&v->vm->slpt)))
 		invalidate(v);
@@ -217,65 +357,33 @@ static inline __attribute__((always_inline)) int enter(struct vcpu *v, struct vc
 		inject(v);
 	if (AVATAR_DEBUG)
 		audit_before_entry(v);
-	outcome = vmx_enter(v, hw);
-	e->tsc = rdtsc();
-	if (AVATAR_DEBUG && outcome == VMX_OK)
-		audit_after_exit(v);
-	if (unlikely(outcome != VMX_OK))
-		return outcome == VMX_TURNED_BACK ? turned_back(v) : refused(v, e, outcome);
-	reason = vmread32(VMCS_EXIT_REASON);
-	if (unlikely(reason & EXIT_REASON_ENTRY_FAILURE))
-		return refused(v, e, outcome);
-	hw->launched = true;
-	hw->shadow_over = false;
-	exit_read(v, e, reason);
-	return 0;
+	why = vmx_run_asm(v, hw);
+	if (v->ring.count != before)
+		hw->launched = true;
+	if (why & VCPU_REQ_ENTRY)
+		__atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQ_ENTRY, __ATOMIC_RELAXED);
+	return why;
 }
 
-/* Set the preemption timer. Returns for how many entries it may stay. Where the processor keeps what is left of it, it counts
- * the guest's time only, and would come late by the host's time since it was set. That is little for a few exits (those
- * that take long ask for VCPU_REQ_TIMER), and each exit compares its TSC with the deadline anyway: late is only the exit
- * of a guest that has stopped to make them. Where it is not kept, an entry starts with what was written last. */
-__attribute__((noinline)) static unsigned set_timer(uint64_t deadline)
-{
-	if (!vmx_machine.ctls.has_timer)
-		return UINT32_MAX;
-	vmwrite(VMCS_GUEST_PREEMPTION_TIMER, timer_value(deadline, rdtsc()));
-	return vmx_machine.ctls.keeps_timer ? TIMER_ENTRIES : 1;
-}
-
-int vcpu_hw_enter(struct vcpu *v, uint64_t deadline, struct vm_exit *e)
-{
-	assert(this_vmx_cpu()->current == v->hw);
-	(void)set_timer(deadline);
-	return enter(v, v->hw, e);
-}
-
-int vcpu_hw_run(struct vcpu *v, uint64_t deadline, struct vm_exit *e, enum verdict *verdict)
+int vcpu_hw_run(struct vcpu *v, uint64_t deadline, enum verdict *verdict)
 {
 	struct vcpu_hw *hw = v->hw;
-	unsigned entries = 0;
+	uint32_t why;
 
 	assert(this_vmx_cpu()->current == hw);
-	for (;;) {
-		enum verdict done;
-		int err;
-
-		if (entries-- == 0)
-			entries = set_timer(deadline) - 1;
-		err = enter(v, hw, e);
-		if (unlikely(err != 0))
-			return err;
-		done = exit_dispatch(v, e);
-		if (likely(done == VERDICT_SKIP)) {
-			step_over(hw, e->rip, e->insn_len);
-			done = VERDICT_RESUME;
-		}
-		if (unlikely(done != VERDICT_RESUME || v->requests != 0 || e->tsc >= deadline)) {
-			*verdict = done;
-			return 0;
-		}
+	v->loop.deadline = deadline;
+	v->loop.verdict = VERDICT_RESUME;
+	set_timer(v);
+	while ((why = enter(v, hw)) == VCPU_REQ_ENTRY && v->exit.tsc < deadline) {
+		if (v->exit.tsc >= v->loop.look_at)
+			set_timer(v);
 	}
+	if (unlikely(why & (VMX_FAILED_INVALID | VMX_FAILED_VALID | VMX_ENTRY_FAILED)))
+		return refused(v, why);
+	if (unlikely(why == VMX_ATTENTION))
+		return turned_back(v);
+	*verdict = v->loop.verdict;
+	return 0;
 }
 
 bool vcpu_hw_has_timer(void)
@@ -304,7 +412,7 @@ bool vcpu_hw_irq_allowed(struct vcpu *v)
 	bool allowed = !v->inject.valid && (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0;
 
 	if (allowed) {
-		vcpu_settle_shadows(v->hw);
+		vcpu_settle_shadows(v);
 		allowed = (vmread32(VMCS_GUEST_INTERRUPTIBILITY) & BLOCKING_SHADOWS) == 0;
 	}
 	vmcs_close(&w);
@@ -318,7 +426,7 @@ bool vcpu_hw_nmi_allowed(struct vcpu *v)
 	bool allowed = !v->inject.valid;
 
 	if (allowed) {
-		vcpu_settle_shadows(v->hw);
+		vcpu_settle_shadows(v);
 		vcpu_settle_nmi_blocking(v->hw);
 		allowed = (vmread32(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_SHADOWS | BLOCKING_NMI)) == 0;
 	}
@@ -337,8 +445,9 @@ static void set_proc_ctl(struct vcpu *v, uint32_t bit, bool on)
 	w = vmcs_open(v);
 	hw->proc_ctls = ctls;
 	vmwrite(VMCS_PROC_CTLS, ctls);
+	vcpu_watch_steps(v);
 	if (on)
-		vcpu_settle_shadows(hw); /* somebody waits for their end now */
+		vcpu_settle_shadows(v); /* somebody waits for their end now */
 	vmcs_close(&w);
 }
 

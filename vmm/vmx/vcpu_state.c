@@ -43,7 +43,7 @@ static void set_efer(struct vcpu_hw *hw, uint64_t efer)
 }
 
 /* As MOV to CR0 does: paging switches long mode on and off where EFER.LME asks for it. */
-static void set_cr0(struct vcpu_hw *hw, uint64_t cr0)
+static void set_cr0(struct vcpu *v, uint64_t cr0)
 {
 	const struct vmx_caps *caps = &vmx_machine.caps;
 	uint64_t must = caps->cr0_fixed0 & ~(CR0_PE | CR0_PG);
@@ -55,17 +55,17 @@ static void set_cr0(struct vcpu_hw *hw, uint64_t cr0)
 		efer |= EFER_LMA;
 	else
 		efer &= ~EFER_LMA;
-	set_efer(hw, efer);
-	vcpu_invalidate_later(hw, STALE_VPID);
+	set_efer(v->hw, efer);
+	vcpu_invalidate_later(v, STALE_VPID);
 }
 
-static void set_cr4(struct vcpu_hw *hw, uint64_t cr4)
+static void set_cr4(struct vcpu *v, uint64_t cr4)
 {
 	const struct vmx_caps *caps = &vmx_machine.caps;
 
 	vmwrite(VMCS_CR4_SHADOW, cr4);
 	vmwrite(VMCS_GUEST_CR4, (cr4 | caps->cr4_fixed0 | CR4_MCE) & caps->cr4_fixed1);
-	vcpu_invalidate_later(hw, STALE_VPID);
+	vcpu_invalidate_later(v, STALE_VPID);
 }
 
 static uint64_t seen(uint64_t real, uint64_t mask, uint64_t shadow)
@@ -100,25 +100,29 @@ __attribute__((noinline)) static uint64_t get_other(struct vcpu *v, enum vcpu_re
 uint64_t vcpu_hw_get(struct vcpu *v, enum vcpu_reg reg)
 {
 	assert(reg < VCPU_REG_COUNT);
-	if (likely(fields[reg] != 0 && this_vmx_cpu()->current == v->hw))
-		return vmread(fields[reg]);
+	if (likely(this_vmx_cpu()->current == v->hw)) {
+		if (likely(fields[reg] != 0))
+			return vmread(fields[reg]);
+		if (reg == VCPU_CR0 || reg == VCPU_CR4)
+			return get_field(v->hw, reg);
+	}
 	return get_other(v, reg);
 }
 
-static void set_field(struct vcpu_hw *hw, enum vcpu_reg reg, uint64_t value)
+static void set_field(struct vcpu *v, enum vcpu_reg reg, uint64_t value)
 {
 	switch (reg) {
 	case VCPU_CR0:
-		set_cr0(hw, value);
+		set_cr0(v, value);
 		break;
 	case VCPU_CR4:
-		set_cr4(hw, value);
+		set_cr4(v, value);
 		break;
 	case VCPU_EFER:
-		set_efer(hw, value);
+		set_efer(v->hw, value);
 		break;
 	case VCPU_CR3:
-		vcpu_invalidate_later(hw, STALE_VPID);
+		vcpu_invalidate_later(v, STALE_VPID);
 		vmwrite(VMCS_GUEST_CR3, value);
 		break;
 	default:
@@ -137,7 +141,7 @@ void vcpu_hw_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value)
 		return;
 	}
 	w = vmcs_open(v);
-	set_field(v->hw, reg, value);
+	set_field(v, reg, value);
 	vmcs_close(&w);
 }
 

@@ -119,7 +119,7 @@ void vcpu_hw_load(struct vcpu *v)
 	__atomic_store_n(&hw->cpu, here, __ATOMIC_RELAXED);
 	if (hw->last_cpu != here) {
 		/* Translations may be cached here from when v, or a former owner of its tags, ran here. */
-		vcpu_invalidate_later(hw, STALE_EPT | STALE_VPID);
+		vcpu_invalidate_later(v, STALE_EPT | STALE_VPID);
 		hw->last_cpu = here;
 	}
 	if (cpu->live != v)
@@ -237,7 +237,8 @@ void vcpu_hw_reset(struct vcpu *v, bool init)
 
 	live_reset(v, init);
 	vcpu_reset_registers(v, init);
-	v->hw->shadow_over = false;
+	v->loop.shadow_over = false;
+	vcpu_watch_steps(v);
 	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 	vmcs_write_guest_constants(v->hw);
 	vcpu_hw_irq_window(v, false);

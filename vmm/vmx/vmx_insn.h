@@ -58,6 +58,26 @@ failed:
 	vmx_insn_failed("VMWRITE", field);
 }
 
+/* The same without the jump. Only for fields that every processor has, and after a checked access since the same exit: that
+ * one has shown that there is a current VMCS, and nothing else can fail. (With DEBUG=1 they are checked all the same.) */
+static inline uint64_t vmread_known(enum vmcs_field field)
+{
+	uint64_t v;
+
+	if (AVATAR_DEBUG)
+		return vmread(field);
+	__asm__ volatile("vmreadq %1, %0" : "=r"(v) : "r"((uint64_t)field) : "cc");
+	return v;
+}
+
+static inline void vmwrite_known(enum vmcs_field field, uint64_t v)
+{
+	if (AVATAR_DEBUG)
+		vmwrite(field, v);
+	else
+		__asm__ volatile("vmwriteq %1, %0" : : "r"((uint64_t)field), "rm"(v) : "cc");
+}
+
 /* For the checker, which reads every field there may be: false when this processor does not have the field. */
 static inline bool vmread_try(uint32_t field, uint64_t *out)
 {
@@ -114,19 +134,4 @@ static inline void vmx_raise_nmi(void)
 static inline void vmx_raise_machine_check(void)
 {
 	__asm__ volatile("int $18" : : : "memory");
-}
-
-struct vcpu;
-struct vcpu_hw;
-
-/* Into the guest and back: enter.asm says what comes back. It leaves no register but RBP and RSP as it was. */
-static inline int vmx_enter(struct vcpu *v, struct vcpu_hw *hw)
-{
-	int outcome;
-
-	__asm__ volatile("call vmx_enter_asm"
-			 : "=a"(outcome), "+D"(v), "+S"(hw)
-			 :
-			 : "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory");
-	return outcome;
 }

@@ -70,7 +70,6 @@ struct vcpu_hw {
 	uint64_t host_rsp;     /* what the VMCS field holds; offset 0: enter.asm */
 	uint8_t launched;      /* VMRESUME instead of VMLAUNCH; offset 8: enter.asm */
 	uint8_t tpr_threshold; /* as in the VMCS */
-	bool shadow_over;      /* an instruction was stepped over since the exit: shadows in the VMCS are out of date */
 	bool nmi_free;         /* nothing can block NMIs: see vcpu_settle_nmi_blocking() */
 	uint16_t vpid;
 	int cpu;      /* where the VMCS is active, or VMX_NO_CPU; atomic, as any CPU asks */
@@ -93,12 +92,24 @@ struct vcpu_hw {
 	uint8_t *fpu; /* XSAVE or FXSAVE area, 64-byte aligned */
 };
 
-/* enter.asm, by way of vmx_enter(). 0 after an exit; VMX_FAIL_* when the processor refused before it had loaded anything of
- * the guest; or: */
-#define VMX_TURNED_BACK 3
-void vmx_enter_asm(void);
+/* enter.asm. In, and after each exit vmx_exit(), as long as that returns 0. Returns what vmx_exit() did, which is bits of
+ * enum vcpu_request and VMX_LEAVE or VMX_ENTRY_FAILED, with VMX_ATTENTION when the CPU's attention word is set, too; or one
+ * of VMX_FAILED_*, when the processor refused before it had loaded anything of the guest.
+ * VMX_ATTENTION alone: everything has been seen to, and the guest was not entered again. */
+uint32_t vmx_run_asm(struct vcpu *v, struct vcpu_hw *hw);
+
+#define VMX_ATTENTION BIT32(0)     /* the word is 0 or 1, and no request has this bit */
+#define VMX_LEAVE BIT32(27)        /* the verdict is not to enter again: v->loop.verdict */
+#define VMX_ENTRY_FAILED BIT32(28) /* the exit was a refusal of the guest's state */
+#define VMX_FAILED_INVALID BIT32(29)
+#define VMX_FAILED_VALID BIT32(30)
+
+/* After an exit, called by enter.asm: read it, record it, handle it, step over the instruction when it is done.
+ * Returns 0: enter again; else see above. */
+uint32_t vmx_exit(struct vcpu *v);
+
 void vmx_exit_point(void);
-extern const char vmx_window_begin[], vmx_window_end[], vmx_window_out[];
+extern const char vmx_window_look[], vmx_window_begin[], vmx_window_end[], vmx_window_out[];
 
 /* Make v's VMCS the current one for a few accesses; close puts back what was. Nothing happens when it is current anyway. */
 struct vmcs_window {
@@ -128,7 +139,7 @@ void live_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value);
 /* cpu_xsave.c. CR4.OSXSAVE is on, AVX there, and nobody's registers are in this CPU; leaves them in their initial state. */
 bool xsavec_works(void);
 
-void vcpu_invalidate_later(struct vcpu_hw *hw, uint32_t what);
+void vcpu_invalidate_later(struct vcpu *v, uint32_t what);
 
 /* vcpu_explain.c: the current VMCS and this processor, for the checker. */
 void vmcs_take_snapshot(struct vmcs_snapshot *out);
@@ -146,4 +157,7 @@ static inline bool apic_irq_waits(const struct vcpu_hw *hw)
 void vcpu_settle_nmi_blocking(struct vcpu_hw *hw);
 
 /* Clear the STI and MOV SS shadows when an instruction was stepped over since they were saved. */
-void vcpu_settle_shadows(struct vcpu_hw *hw);
+void vcpu_settle_shadows(struct vcpu *v);
+
+/* The windows or apic_irr have changed: what a step has to look at. */
+void vcpu_watch_steps(struct vcpu *v);
