@@ -34,6 +34,7 @@ BEST = {
     "x2apic_icr_hlt": (6665, None),
     "xapic_self_ipi_hlt": (6665, None),
     "deadline_immediate": (5151, None),
+    "ipi_there_and_back": (4155, None),
     "deadline_hlt_late": (None, 6009),
     "linux_boot_ratio": (1.196, 1.151),
     "linux_exits": (15524, None),
