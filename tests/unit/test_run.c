@@ -572,6 +572,23 @@ static void test_a_sleeper_goes_on_where_it_slept(void **state)
 	fx_on_idle = NULL;
 }
 
+/* A monitor that waits is asked first, so that its time does not end the stay of a guest that has just woken. */
+static void test_a_waiting_monitor_comes_first(void **state)
+{
+	(void)state;
+	vcpu_hw_set(v, VCPU_RFLAGS, 0x202);
+	fx_on_idle = sleep_until;
+	arm_40_on(&v->clock, FX_TSC_HZ / 100);
+	will_halt(v);
+	turns(1);
+	will_exit_for(v, EXIT_PAUSE);
+	host_turn(&fx_host, rdtsc() + FX_TSC_HZ);
+	assert_int_equal(v->hw->enters, 1);
+	host_turn(&fx_host, rdtsc() + FX_TSC_HZ);
+	assert_int_equal(v->hw->enters, 2);
+	fx_on_idle = NULL;
+}
+
 /* --- requests --- */
 
 static void test_pause_request_keeps_the_others(void **state)
@@ -795,6 +812,7 @@ int main(void)
 		T(test_a_deadline_of_never_leaves_the_slice_alone),
 		T(test_the_boot_cpu_looks),
 		T(test_a_sleeper_goes_on_where_it_slept),
+		T(test_a_waiting_monitor_comes_first),
 		T(test_pause_request_keeps_the_others),
 		T(test_a_call_makes_the_entry_turn_back),
 		T(test_a_call_of_the_scheduler_ends_the_stay),

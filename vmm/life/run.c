@@ -295,12 +295,15 @@ static void idle(struct runner *r, uint64_t until)
 	if (wake <= rdtsc() || (r->host->idle_work != NULL && r->host->idle_work()))
 		return;
 	idle_until(wake);
+	/* A monitor that waits says anew until when it can: else that time would end the guest's stay. */
+	if (until != UINT64_MAX)
+		return;
 	now = rdtsc();
 	if (now < r->next_alarm || __atomic_load_n(r->attention, __ATOMIC_RELAXED) != 0 || is_called_home(r))
 		return;
 	v = runner_resume_sleeper(r, now, &slice);
 	if (v != NULL)
-		run_slice(r, v, earlier(until, slice.until));
+		run_slice(r, v, slice.until);
 }
 
 static void runner_turn(struct runner *r, uint64_t until)
@@ -349,13 +352,14 @@ bool host_turn(struct vmm_host *host, uint64_t step_deadline)
 	return take_call(host);
 }
 
-/* The step follows the call, and so finds whatever it was for. */
+/* The step follows the call, and so finds whatever it was for. One that asks to be called by a certain time has something
+ * to look at. */
 _Noreturn void host_loop(struct vmm_host *host, uint64_t (*step)(void *ctx), void *ctx)
 {
 	for (;;) {
 		uint64_t until = step(ctx);
 
-		while (!host_turn(host, until) && rdtsc() < until)
+		while (!host_turn(host, until) && until == UINT64_MAX)
 			;
 	}
 }
