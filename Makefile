@@ -45,12 +45,16 @@ SRC_DIRS := boot arch/x86 kernel/lib kernel drivers vmm/bus vmm/mem vmm/decode v
 C_SRCS := $(foreach d,$(SRC_DIRS),$(sort $(wildcard $(d)/*.c)))
 ASM_SRCS := $(foreach d,$(SRC_DIRS),$(sort $(wildcard $(d)/*.asm)))
 OBJS := $(C_SRCS:%.c=$(BUILD)/obj/%.o) $(ASM_SRCS:%.asm=$(BUILD)/obj/%.asm.o)
+# The product, and the product with self-tests: selftest= on the boot line.
+TEST_SRCS := $(sort $(wildcard tests/selftest/*.c))
+TEST_OBJS := $(TEST_SRCS:%.c=$(BUILD)/obj/%.o)
+IMAGES := $(BUILD)/avatar.elf $(BUILD)/avatar-test.elf
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
 
-all: $(BUILD)/avatar.elf
+all: $(IMAGES)
 
 # Without this, make deletes the generated sources and builds everything twice.
 .SECONDARY:
@@ -75,20 +79,21 @@ CFLAGS_kernel_lib_string := -fno-builtin -fno-tree-loop-distribute-patterns
 CFLAGS_vmm_vmx_exit_read := -fno-tree-slp-vectorize
 
 # Two links: the symbol table is made from the first image and is the last section of the second, so that it moves nothing.
-$(BUILD)/avatar.elf: $(OBJS) linker.ld boot/gen_symbols.py
+$(BUILD)/avatar-test.elf: $(TEST_OBJS)
+$(IMAGES): $(BUILD)/%.elf: $(OBJS) linker.ld boot/gen_symbols.py
 	@mkdir -p $(BUILD)/gen
 	$(call say,LD,$@)
-	$(Q)$(PYTHON) boot/gen_symbols.py --empty > $(BUILD)/gen/symbols0.c
-	$(Q)$(CC) $(CFLAGS) -c $(BUILD)/gen/symbols0.c -o $(BUILD)/gen/symbols0.o
-	$(Q)$(CC) $(LDFLAGS) -T linker.ld -o $(BUILD)/gen/avatar.pass1.elf $(OBJS) $(BUILD)/gen/symbols0.o
-	$(Q)$(NM) -n $(BUILD)/gen/avatar.pass1.elf | $(PYTHON) boot/gen_symbols.py > $(BUILD)/gen/symbols1.c
-	$(Q)$(CC) $(CFLAGS) -c $(BUILD)/gen/symbols1.c -o $(BUILD)/gen/symbols1.o
-	$(Q)$(CC) $(LDFLAGS) -T linker.ld -o $@ $(OBJS) $(BUILD)/gen/symbols1.o
+	$(Q)$(PYTHON) boot/gen_symbols.py --empty > $(BUILD)/gen/$*.symbols0.c
+	$(Q)$(CC) $(CFLAGS) -c $(BUILD)/gen/$*.symbols0.c -o $(BUILD)/gen/$*.symbols0.o
+	$(Q)$(CC) $(LDFLAGS) -T linker.ld -o $(BUILD)/gen/$*.pass1.elf $(filter %.o,$^) $(BUILD)/gen/$*.symbols0.o
+	$(Q)$(NM) -n $(BUILD)/gen/$*.pass1.elf | $(PYTHON) boot/gen_symbols.py > $(BUILD)/gen/$*.symbols1.c
+	$(Q)$(CC) $(CFLAGS) -c $(BUILD)/gen/$*.symbols1.c -o $(BUILD)/gen/$*.symbols1.o
+	$(Q)$(CC) $(LDFLAGS) -T linker.ld -o $@ $(filter %.o,$^) $(BUILD)/gen/$*.symbols1.o
 
--include $(OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d)
 -include boot/iso.mk guests/guests.mk tests/tests.mk
 
 clean:
-	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/host $(BUILD)/avatar.elf $(BUILD)/*.iso build-debug
+	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/host $(IMAGES) $(BUILD)/*.iso build-debug
 
 .PHONY: all iso run check soak bench fuzz debug deps clean

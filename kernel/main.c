@@ -56,6 +56,13 @@ static void check_words(const struct bootline *bl)
 	}
 }
 
+/* Weak: tests/selftest/ has another one, for the image with the self-tests. */
+__attribute__((weak)) void boot_selftest(struct machine *m)
+{
+	if (bootline_value(&m->bootline, "selftest") != NULL)
+		log_error("boot line: selftest= is for avatar-test.elf; this image has no self-tests");
+}
+
 /* Entered by boot/entry.asm on the boot stack, with the first page tables, IF = 0. */
 void kernel_entry(uint32_t magic, uint64_t info_hpa, uint64_t load_hpa)
 {

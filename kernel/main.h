@@ -1,5 +1,5 @@
 /* The roof's own: what boot finds and makes, in one struct, and the steps of boot in their order. Only kernel/main*.c
- * include this. */
+ * and the self-tests include this. */
 #pragma once
 
 #include "arch/x86/paging.h"
@@ -80,8 +80,7 @@ void boot_smp(struct machine *m); /* main_smp.c */
 /* Until ap_main is set: a function on another CPU, and until it has returned. */
 void smp_run(uint32_t index, void (*fn)(void *ctx), void *ctx);
 void smp_wait(uint32_t index);
-void boot_selftest(struct machine *m);                  /* main_selftest.c */
-bool selftest_smp(struct machine *m, const char *name); /* main_selftest_smp.c; false: no such test */
-void boot_runners(struct machine *m);                   /* main_vmm.c */
+void boot_selftest(struct machine *m); /* main.c; tests/selftest/selftest.c in the image that has self-tests */
+void boot_runners(struct machine *m);  /* main_vmm.c */
 void boot_guests(struct machine *m);
 _Noreturn void boot_run(struct machine *m);

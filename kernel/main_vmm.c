@@ -59,19 +59,6 @@ static bool scrub_step(void)
 	return page_scrub_step(&the_machine->pages);
 }
 
-/* selftest=doctor: what the checker of VM entries says, against what the processor does. */
-static void examine_doctor(const struct machine *m)
-{
-	const char *name = bootline_value(&m->bootline, "selftest");
-	int result;
-
-	if (name == NULL || !str_eq(name, "doctor"))
-		return;
-	result = vmx_doctor_selftest(log_line, NULL);
-	if (result < 0)
-		log_error("selftest: doctor: %s", err_str(result));
-}
-
 static uint32_t *attention_word(uint32_t cpu)
 {
 	return &percpu_get(cpu)->attention;
@@ -124,8 +111,6 @@ void boot_vmx(struct machine *m)
 	if (err != 0)
 		log_error("VT-x cannot be used: %s", err_str(err));
 	m->host.can_run = err == 0;
-	if (err == 0)
-		examine_doctor(m);
 }
 
 /* What a CPU but the first does from now on. */

@@ -18,6 +18,8 @@ import mkiso  # noqa: E402
 
 BUILD = os.path.join(ROOT, "build")
 ELF = os.environ.get("AVATAR_ELF") or os.path.join(BUILD, "avatar.elf")
+# The same with the self-tests, beside it.
+TEST_ELF = "avatar-test.elf"
 GUESTS = os.path.join(BUILD, "guests")
 ISO_CACHE = os.path.join(BUILD, "boot", "iso")
 ISOS_KEPT = 24
@@ -71,8 +73,10 @@ def make_iso(sources, cfg, bios_only):
 
 
 def avatar_iso(folder, conf, files, bootline, uefi, extra_modules=()):
-    """An ISO with the hypervisor. conf: text or None; files: what the conf names, by path or as bytes."""
-    sources, modules = [(ELF, "boot/avatar.elf")], []
+    """An ISO with the hypervisor, or with avatar-test.elf when the boot line wants a self-test. conf: text or None; files: what
+    the conf names, by path or as bytes."""
+    elf = os.path.join(os.path.dirname(ELF), TEST_ELF) if "selftest=" in bootline else ELF
+    sources, modules = [(elf, "boot/avatar.elf")], []
     if conf is not None:
         path = os.path.join(folder, "avatar.conf")
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as f:

@@ -3,6 +3,7 @@
 import random
 import re
 
+import conftest
 from conftest import GUESTS, KNOWN_FILES
 from machine import plain
 
@@ -187,11 +188,12 @@ def test_monitor_errors(boot):
     hello_runs(m)
 
 
-def test_boot_line(boot):
+def test_boot_line(boot, monkeypatch):
+    monkeypatch.setattr(conftest, "TEST_ELF", "avatar.elf")
     m = boot(conf=HELLO, bootline='loglevel=loud nosuchword console=tty7 selftest=nothing run="echo ran"', mem=128)
     text = plain(m.expect(r"ran\r\navatar> "))
     assert "error: boot line: loglevel=loud is none of error, warn, info, debug" in text
     assert "error: boot line: unknown word 'nosuchword'" in text
     assert "error: boot line: console=tty7 is none of com1, com2" in text
-    assert "error: boot line: there is no selftest=nothing" in text
+    assert "error: boot line: selftest= is for avatar-test.elf" in text
     hello_runs(m)

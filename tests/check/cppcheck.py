@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FOLDERS = ["arch", "kernel", "drivers", "vmm", "guests"]
+FOLDERS = ["arch", "kernel", "drivers", "vmm", "guests", "tests/selftest"]
 SUPPRESSED = [
     "missingIncludeSystem",  # freestanding headers are the compiler's
     "unmatchedSuppression",

@@ -42,7 +42,7 @@ def main():
     found += missing(table("vmm/core/conf.c", "keys"), readme, "README's avatar.conf", r"(?m)^\| `%s` \|")
     boot_words = table("kernel/main.c", "words") + table("vmm/vmx/vmx_options.c", "vmx_option_words")
     found += missing(boot_words, readme, "README's boot line", r"`%s[=`]")
-    found += missing(table("kernel/main_selftest*.c", "tests"), readme, "README's selftest=")
+    found += missing(table("tests/selftest/*.c", "tests"), readme, "README's selftest=")
     found += missing(table("vmm/monitor/commands.c", "monitor_commands"), read("docs/monitor.md"), "docs/monitor.md", r"(?m)^(?:###.*\b|`)%s\b")
     targets = [t for line in re.findall(r"^\.PHONY:(.*)$", read("Makefile") + read("tests/targets.mk") + read("boot/iso.mk"), re.M)
                for t in line.split() if t != "all"]

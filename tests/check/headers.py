@@ -11,7 +11,7 @@ FLAGS = ["-std=c11", "-ffreestanding", "-mgeneral-regs-only", "-Wall", "-Wextra"
 
 
 def headers():
-    for top in ("arch", "kernel", "drivers", "vmm", "guests"):
+    for top in ("arch", "kernel", "drivers", "vmm", "guests", "tests/selftest"):
         for where, _, files in os.walk(os.path.join(ROOT, top)):
             for name in sorted(files):
                 if name.endswith(".h"):

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Privileged instructions only where the hardware is: in boot/, arch/, drivers/, vmm/vmx/, and in those files of kernel/ that
+"""Privileged instructions only where the hardware is: in boot/, arch/, drivers/, vmm/vmx/, in the self-tests, and in those files of kernel/ that
 say so by the word `privileged` in their first comment. And inline assembly only in the headers that are made for it.
 
 The first is seen in the compiled code: the objects below build/obj/ are disassembled."""
@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-ALLOWED = ("boot/", "arch/", "drivers/", "vmm/vmx/")
+ALLOWED = ("boot/", "arch/", "drivers/", "vmm/vmx/", "tests/selftest/")
 # SDM 3 "Privileged Instructions", I/O instructions, and VT-x.
 MNEMONICS = re.compile(
     r"\t(?:rep[a-z]* +)?(cli|sti|hlt|in|out|ins[bwld]?|outs[bwld]?|rdmsr|wrmsr|l[gi]dt|lldt|ltr|lmsw|clts|invd|wbinvd|"

@@ -3,7 +3,7 @@
 #include "arch/x86/regs.h"
 #include "kernel/lib/string.h"
 #include "tests/unit/cpu_dumps/cpu_dumps.h"
-#include "vmm/vmx/doctor_cases.h"
+#include "tests/selftest/doctor_cases.h"
 #include "vmm/vmx/vmx_bits.h"
 #include "vmm/vmx/vmx_check.h"
 

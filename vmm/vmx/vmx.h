@@ -35,8 +35,3 @@ bool audit_spoil(const char *what);
 
 /* The second-level tables that this processor walks. After vmx_init(). */
 MUST_CHECK int vmx_slpt_format(struct slpt_format *out);
-
-/* The self-test of the entry checker: breaks fields of a good VMCS one by one, and compares what the checker names with what
- * was broken, and with the processor's refusal. One line each. Returns the number of disagreements, negative: ERR_*.
- * Context: VMX on, no vCPU loaded on this CPU, IF = 0. */
-MUST_CHECK int vmx_doctor_selftest(void (*line)(void *ctx, const char *text), void *ctx);

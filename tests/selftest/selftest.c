@@ -1,6 +1,6 @@
 /* selftest=NAME on the boot line: break something on purpose, to see that it is caught. Each test ends in the panic that it
- * provokes, or in a line that says what held. Privileged: it provokes with MSRs. */
-#include "kernel/main.h"
+ * provokes, or in a line that says what held. Only in build/avatar-test.elf. Privileged: it provokes with MSRs. */
+#include "tests/selftest/selftest.h"
 
 #include "arch/x86/insn.h"
 #include "arch/x86/msr.h"
@@ -177,18 +177,21 @@ static const struct {
 	{"wx", test_wx},
 };
 
+/* In place of the one in kernel/main.c. */
 void boot_selftest(struct machine *m)
 {
 	const char *name = bootline_value(&m->bootline, "selftest");
 
-	if (name == NULL || str_eq(name, "doctor")) /* boot_vmx() has run that one */
+	if (name == NULL || selftest_smp(m, name))
 		return;
 	if (str_eq(name, "percpu")) {
 		test_percpu(m);
 		return;
 	}
-	if (selftest_smp(m, name))
+	if (str_eq(name, "doctor")) {
+		selftest_doctor(m);
 		return;
+	}
 	if (str_starts(name, "audit-") && test_audit(name + strlen("audit-")))
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(tests); i++) {

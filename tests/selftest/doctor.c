@@ -1,13 +1,16 @@
 /* The self-test of the entry checker on the processor itself: a good VMCS enters; then each way of breaking a field
  * (doctor_cases.c) must be named by the checker, and refused by the processor. A case where the two disagree is a mistake
- * in the checker, or in the processor. Privileged; run by a word on the boot line. */
+ * in the checker, or in the processor. Privileged. */
+#include "tests/selftest/selftest.h"
+
 #include "arch/x86/insn.h"
 #include "arch/x86/regs.h"
 #include "kernel/lib/errors.h"
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
+#include "kernel/log.h"
+#include "tests/selftest/doctor_cases.h"
 #include "vmm/core/vm.h"
-#include "vmm/vmx/doctor_cases.h"
 #include "vmm/vmx/vmx_bits.h"
 #include "vmm/vmx/vmx_insn.h"
 #include "vmm/vmx/vmx_vcpu.h"
@@ -138,26 +141,24 @@ static void unmake_patient(struct patient *p)
 }
 
 /* The good VMCS: nothing to say, and it runs. */
-static int examine_healthy(struct patient *p, void (*line)(void *ctx, const char *text), void *ctx)
+static int examine_healthy(struct patient *p)
 {
 	struct verdicts seen;
 	const struct vm_exit *e = &p->vcpu.exit;
 	enum verdict verdict;
-	char text[160];
 	bool ok;
 
 	diagnose(p, &seen);
 	ok = vcpu_hw_run(&p->vcpu, rdtsc() + RUN_TICKS, &verdict) == 0 && e->reason == EXIT_HLT && seen.count == 0;
-	fmt_snprintf(text, sizeof(text), "doctor: the good VMCS -> %u complaints, %s: %s", seen.count,
-		     exit_reason_name(e->reason), ok ? "ok" : "WRONG");
-	line(ctx, text);
+	log_info("doctor: the good VMCS -> %u complaints, %s: %s", seen.count, exit_reason_name(e->reason),
+		 ok ? "ok" : "WRONG");
 	/* Only now: the entry has put the host's stack pointer where enter.asm believes it to be. */
 	vmcs_take_snapshot(&p->good);
 	return ok ? 0 : 1;
 }
 
 static void report(const struct doctor_change *dc, const struct verdicts *seen, bool refused, const struct vm_exit *e,
-		   bool ok, void (*line)(void *ctx, const char *text), void *ctx)
+		   bool ok)
 {
 	char text[200];
 	size_t len = 0;
@@ -176,13 +177,11 @@ static void report(const struct doctor_change *dc, const struct verdicts *seen, 
 		fmt_append(text, sizeof(text), &len, ", refused with error %u", (unsigned)e->qualification);
 	else
 		fmt_append(text, sizeof(text), &len, ", refused with reason %u", e->reason);
-	fmt_append(text, sizeof(text), &len, ": %s", ok ? "ok" : "WRONG");
-	line(ctx, text);
+	log_info("%s: %s", text, ok ? "ok" : "WRONG");
 }
 
 /* 1 when checker and processor do not both refuse it (or the setup alone is refused already), else 0. */
-static int examine(struct patient *p, const struct doctor_change *dc, void (*line)(void *ctx, const char *text),
-		   void *ctx)
+static int examine(struct patient *p, const struct doctor_change *dc)
 {
 	struct verdicts before, after;
 	enum verdict verdict;
@@ -194,7 +193,7 @@ static int examine(struct patient *p, const struct doctor_change *dc, void (*lin
 	for (; dc->kind & DOCTOR_SETUP; dc++) {
 		if (change(dc))
 			continue;
-		line(ctx, "doctor: a field that the case needs does not exist: WRONG");
+		log_error("doctor: a field that the case needs does not exist: WRONG");
 		return 1;
 	}
 	diagnose(p, &before);
@@ -203,48 +202,43 @@ static int examine(struct patient *p, const struct doctor_change *dc, void (*lin
 	diagnose(p, &after);
 	refused = vcpu_hw_run(&p->vcpu, rdtsc() + RUN_TICKS, &verdict) != 0;
 	ok = before.count == 0 && refused && named(&after, dc->field);
-	report(dc, &after, refused, &p->vcpu.exit, ok, line, ctx);
+	report(dc, &after, refused, &p->vcpu.exit, ok);
 	return ok ? 0 : 1;
 }
 
-static int examine_all(struct patient *p, void (*line)(void *ctx, const char *text), void *ctx)
+static void examine_all(struct patient *p)
 {
-	int wrong = examine_healthy(p, line, ctx);
+	int wrong = examine_healthy(p);
 	unsigned cases = 0;
 	bool begins = true;
-	char text[80];
 
 	for (unsigned i = 0; i < doctor_change_count; i++) {
 		if (begins) {
-			wrong += examine(p, &doctor_changes[i], line, ctx);
+			wrong += examine(p, &doctor_changes[i]);
 			cases++;
 		}
 		begins = !(doctor_changes[i].kind & DOCTOR_SETUP);
 	}
 	heal(p);
-	fmt_snprintf(text, sizeof(text), "doctor: %u cases, %d disagreements", cases, wrong);
-	line(ctx, text);
-	return wrong;
+	log_info("doctor: %u cases, %d disagreements", cases, wrong);
 }
 
-int vmx_doctor_selftest(void (*line)(void *ctx, const char *text), void *ctx)
+void selftest_doctor(struct machine *m)
 {
-	const struct page_source *pages = vmx_machine.pages;
 	struct patient *p;
-	unsigned order = 0;
-	int result;
+	int err;
 
-	while ((PAGE_SIZE << order) < sizeof(*p))
-		order++;
-	p = pages->alloc(pages->ctx, order);
-	if (!p)
-		return ERR_NOMEM;
-	memset(p, 0, sizeof(*p));
-	result = make_patient(p);
-	if (result == 0) {
-		result = examine_all(p, line, ctx);
-		unmake_patient(p);
+	if (!m->host.can_run) {
+		log_error("selftest: doctor: VT-x cannot be used");
+		return;
 	}
-	pages->free(pages->ctx, p, order);
-	return result;
+	p = heap_alloc(&m->heap, sizeof(*p));
+	err = p ? make_patient(p) : ERR_NOMEM;
+	if (err == 0) {
+		examine_all(p);
+		unmake_patient(p);
+	} else {
+		log_error("selftest: doctor: %s", err_str(err));
+	}
+	heap_free(&m->heap, p);
 }

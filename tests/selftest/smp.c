@@ -1,6 +1,6 @@
 /* selftest=NAME for what several CPUs do together. Each ends in a panic when something does not hold, or in a line that says
  * what held. They use CPUs that are parked (smp_run()). Privileged: it reads the TSC and sends NMIs. */
-#include "kernel/main.h"
+#include "tests/selftest/selftest.h"
 
 #include "arch/x86/insn.h"
 #include "arch/x86/nmi.h"

@@ -1,6 +1,6 @@
 /* Ways to break a good VMCS: each line changes one field so that one rule of SDM 3 "VM Entries" is broken. The VMCS they
  * start from is a guest in flat 32-bit protected mode without paging, with EPT and "unrestricted guest". */
-#include "vmm/vmx/doctor_cases.h"
+#include "tests/selftest/doctor_cases.h"
 
 #include "arch/x86/msr.h"
 #include "arch/x86/regs.h"
