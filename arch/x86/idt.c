@@ -19,9 +19,12 @@ struct idt_gate {
 static_assert(sizeof(struct idt_gate) == 16, "64-bit IDT gate");
 
 #define GATE_INTERRUPT 0x8eu /* present, DPL 0, interrupt gate: IF is off in the handler */
-#define STUB_BYTES 16u       /* as traps.asm aligns them */
+/* As traps.asm lays them out. */
+#define STUB_BYTES 4u
+#define STUBS_IN_GROUP 32u
+#define GROUP_BYTES (STUBS_IN_GROUP * STUB_BYTES + 12)
 
-extern const uint8_t trap_stubs[VECTOR_COUNT][STUB_BYTES];
+extern const uint8_t trap_stubs[];
 
 static struct idt_gate idt[VECTOR_COUNT] ALIGNED(4096);
 
@@ -44,7 +47,8 @@ static uint8_t ist_of(unsigned vector)
 void idt_init(void)
 {
 	for (unsigned v = 0; v < VECTOR_COUNT; v++) {
-		uint64_t stub = (uint64_t)(uintptr_t)trap_stubs[v];
+		const uint8_t *group = trap_stubs + v / STUBS_IN_GROUP * GROUP_BYTES;
+		uint64_t stub = (uint64_t)(uintptr_t)(group + v % STUBS_IN_GROUP * STUB_BYTES);
 
 		idt[v] = (struct idt_gate){
 			.offset_low = (uint16_t)stub,

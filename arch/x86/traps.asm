@@ -4,37 +4,52 @@
 	extern trap_dispatch
 	global trap_stubs
 
+; A stub is 4 bytes, a push and a short jump to the end of its group, from where it is far to the common part. idt.c knows
+; these two numbers.
+STUBS_IN_GROUP	equ 32
+GROUP_BYTES	equ STUBS_IN_GROUP * 4 + 12
+
 ; SDM 3 table "Protected-Mode Exceptions and Interrupts": these push an error code.
-%macro HAS_ERROR_CODE 1
-	%if %1 == 8 || (%1 >= 10 && %1 <= 14) || %1 == 17 || %1 == 21 || %1 == 29 || %1 == 30
-		%assign has_error 1
-	%else
-		%assign has_error 0
-	%endif
-%endmacro
+%define HAS_ERROR_CODE(v) (v == 8 || (v >= 10 && v <= 14) || v == 17 || v == 21 || v == 29 || v == 30)
 
 	section .text.traps progbits alloc exec nowrite align=16
 	bits 64
 
-	align 16
+	align 4
 trap_stubs:
 %assign vector 0
-%rep 256
-	align 16
-	HAS_ERROR_CODE vector
-	%if has_error == 0
-	push 0
+%rep 256 / STUBS_IN_GROUP
+	%push group
+	%rep STUBS_IN_GROUP
+	push strict byte vector - 128		; all 256 fit into a byte with a sign
+	%if HAS_ERROR_CODE(vector)
+	jmp short %$with_error
+	%else
+	jmp short %$without_error
 	%endif
-	push strict dword vector
-	jmp near trap_common
 	%assign vector vector + 1
+	%endrep
+%$without_error:
+	jmp near trap_without_error
+%$with_error:
+	jmp near trap_common
+	align 4
+	%pop
 %endrep
+	%if $ - trap_stubs != GROUP_BYTES * (256 / STUBS_IN_GROUP)
+		%error "idt.c expects the stubs elsewhere"
+	%endif
 
-; In: stack = vector, error code, and the processor's frame; IF = 0. RSP is a multiple of 16 before the first register is
+; In: stack = vector - 128, and the processor's frame. Out: as trap_common wants it, the error code being 0.
+trap_without_error:
+	push qword [rsp]
+	and qword [rsp + 8], 0
+
+; In: stack = vector - 128, error code, and the processor's frame; IF = 0. RSP is a multiple of 16 before the first register is
 ; pushed: the processor aligns it to 16, pushes five words, and we have pushed two; and 15 registers follow.
 ; Out: everything as it was, or as the handler changed it in the frame.
-	align 16
 trap_common:
+	sub qword [rsp], -128
 	push rax
 	push rcx
 	push rdx
