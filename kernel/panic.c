@@ -289,9 +289,9 @@ void panic_init(void)
 	trap_set_fatal(fatal_trap);
 }
 
-void assert_failed(const char *expr, const char *file, int line)
+void assert_failed(const char *expr)
 {
-	panic("assertion failed: %s (%s:%d)", expr, file, line);
+	panic("assertion failed: %s", expr);
 }
 
 /* A function has overwritten its own stack guard. */

@@ -17,7 +17,7 @@ _Noreturn static void broken(const struct spinlock *l, const char *rule, const s
 
 	fmt_snprintf(text, sizeof(text), "lock %s (%p) %s%s", name_of(l), (const void *)l, rule,
 		     other == NULL ? "" : name_of(other));
-	assert_failed(text, "spinlock.h", other == NULL ? 0 : (int)other->rank);
+	assert_failed(text);
 }
 
 void lock_check_take(const struct spinlock *l)

@@ -8,10 +8,14 @@
 jmp_buf assert_expect_jump;
 bool assert_expect_armed;
 
-void assert_failed(const char *expr, const char *file, int line)
+/* In every sanitizer's library. */
+void __sanitizer_print_stack_trace(void);
+
+void assert_failed(const char *expr)
 {
 	if (assert_expect_armed)
 		longjmp(assert_expect_jump, 1);
-	fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, expr);
+	fprintf(stderr, "assertion failed: %s\n", expr);
+	__sanitizer_print_stack_trace();
 	abort();
 }
