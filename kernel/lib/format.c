@@ -1,6 +1,8 @@
-/* A small printf without floating point, after ISO C 7.21.6.1. It writes each character through one function that counts
- * on when the buffer is full, so a caller can learn the length the text needs. */
+/* A small printf without floating point, after ISO C 7.21.6.1. What does not fit is counted
+ * all the same, so a caller can learn the length the text needs. */
 #include "kernel/lib/format.h"
+
+#include "kernel/lib/assert.h"
 #include "kernel/lib/string.h"
 
 struct out {
@@ -22,23 +24,29 @@ struct spec {
 
 enum { DIGITS_MAX = 22 /* 2^64 in octal */ };
 
-static void put_char(struct out *o, char c)
+/* Count len more characters. Returns how many of them the buffer takes. */
+static size_t grow(struct out *o, size_t len)
 {
-	if (o->len + 1 < o->size)
-		o->buf[o->len] = c;
-	o->len++;
+	size_t room = o->size > o->len + 1 ? o->size - o->len - 1 : 0;
+
+	o->len += len;
+	return len < room ? len : room;
 }
 
 static void put_fill(struct out *o, char c, size_t count)
 {
-	while (count-- > 0)
-		put_char(o, c);
+	size_t at = o->len, room = grow(o, count);
+
+	if (room > 0)
+		memset(o->buf + at, c, room);
 }
 
 static void put_text(struct out *o, const char *s, size_t len)
 {
-	while (len-- > 0)
-		put_char(o, *s++);
+	size_t at = o->len, room = grow(o, len);
+
+	if (room > 0)
+		memcpy(o->buf + at, s, room);
 }
 
 static void put_padded(struct out *o, const struct spec *sp, const char *s, size_t len)
@@ -112,38 +120,14 @@ struct args {
 	va_list ap;
 };
 
-static int64_t arg_signed(const struct spec *sp, struct args *a)
+/* An integer as wide as the length says, its sign or zeroes above it. */
+static uint64_t arg_integer(const struct spec *sp, struct args *a, bool is_signed)
 {
-	switch (sp->length) {
-	case 'H':
-		return (signed char)va_arg(a->ap, int);
-	case 'h':
-		return (short)va_arg(a->ap, int);
-	case 'l':
-	case 'z':
-		return va_arg(a->ap, long);
-	case 'L':
-		return va_arg(a->ap, long long);
-	default:
-		return va_arg(a->ap, int);
-	}
-}
+	unsigned bits = sp->length == 'H' ? 8 : sp->length == 'h' ? 16 : sp->length == 0 ? 32 : 64;
+	uint64_t v = (bits == 64 ? va_arg(a->ap, uint64_t) : va_arg(a->ap, unsigned)) << (64 - bits);
 
-static uint64_t arg_unsigned(const struct spec *sp, struct args *a)
-{
-	switch (sp->length) {
-	case 'H':
-		return (unsigned char)va_arg(a->ap, unsigned);
-	case 'h':
-		return (unsigned short)va_arg(a->ap, unsigned);
-	case 'l':
-	case 'z':
-		return va_arg(a->ap, unsigned long);
-	case 'L':
-		return va_arg(a->ap, unsigned long long);
-	default:
-		return va_arg(a->ap, unsigned);
-	}
+	static_assert(sizeof(long) == 8 && sizeof(size_t) == 8 && sizeof(long long) == 8, "l, z, ll: all 64 bits");
+	return is_signed ? (uint64_t)((int64_t)v >> (64 - bits)) : v >> (64 - bits);
 }
 
 static const char *parse_flags(const char *p, struct spec *sp)
@@ -232,17 +216,17 @@ static bool put_conversion(struct out *o, const struct spec *sp, char conversion
 	switch (conversion) {
 	case 'd':
 	case 'i':
-		put_signed(o, sp, arg_signed(sp, a));
+		put_signed(o, sp, (int64_t)arg_integer(sp, a, true));
 		return true;
 	case 'u':
-		put_unsigned(o, sp, arg_unsigned(sp, a), 10, false, "");
+		put_unsigned(o, sp, arg_integer(sp, a, false), 10, false, "");
 		return true;
 	case 'o':
-		put_unsigned(o, sp, arg_unsigned(sp, a), 8, false, sp->alternate ? "0" : "");
+		put_unsigned(o, sp, arg_integer(sp, a, false), 8, false, sp->alternate ? "0" : "");
 		return true;
 	case 'x':
 	case 'X':
-		put_hex(o, sp, arg_unsigned(sp, a), conversion == 'X');
+		put_hex(o, sp, arg_integer(sp, a, false), conversion == 'X');
 		return true;
 	case 'p':
 		put_unsigned(o, sp, (uintptr_t)va_arg(a->ap, void *), 16, false, "0x");
@@ -255,7 +239,7 @@ static bool put_conversion(struct out *o, const struct spec *sp, char conversion
 		put_padded(o, sp, &c, 1);
 		return true;
 	case '%':
-		put_char(o, '%');
+		put_text(o, "%", 1);
 		return true;
 	default:
 		return false;
@@ -274,10 +258,13 @@ size_t fmt_vsnprintf(char *buf, size_t size_bytes, const char *fmt, va_list args
 	va_copy(a.ap, args);
 	while (*fmt != '\0') {
 		struct spec sp = {0};
-		const char *p;
+		const char *p = fmt;
 
-		if (*fmt != '%') {
-			put_char(&o, *fmt++);
+		while (*p != '\0' && *p != '%')
+			p++;
+		if (p != fmt) {
+			put_text(&o, fmt, (size_t)(p - fmt));
+			fmt = p;
 			continue;
 		}
 		p = parse_flags(fmt + 1, &sp);
@@ -287,7 +274,7 @@ size_t fmt_vsnprintf(char *buf, size_t size_bytes, const char *fmt, va_list args
 		if (*p != '\0' && put_conversion(&o, &sp, *p, &a))
 			fmt = p + 1;
 		else
-			put_char(&o, *fmt++);
+			put_text(&o, fmt++, 1);
 	}
 	va_end(a.ap);
 	if (size_bytes > 0)
