@@ -76,5 +76,6 @@ int main(void)
 		cmocka_unit_test(test_x2apic),
 	};
 
+	msr_policy_make_index();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,6 +87,7 @@ void msr_policy_reset(struct vcpu *v)
 {
 	const struct msr_row *row;
 
+	msr_policy_make_index();
 	for (size_t i = 0; (row = msr_policy_row(i)) != NULL; i++)
 		for (uint32_t msr = row->first; row->action == MSR_STORE && msr <= row->last; msr++)
 			*stored(v, row, msr) = row->value;

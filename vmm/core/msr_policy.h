@@ -31,6 +31,10 @@ struct msr_row {
 	const char *why;
 };
 
+/* Makes the index that msr_policy_find() uses. msr_policy_reset() does it: no vCPU runs before it was reset.
+ * Context: the CPU that makes VMs; again at any time, when it does nothing. */
+void msr_policy_make_index(void);
+
 /* The row of an MSR, or NULL: it does not exist. */
 const struct msr_row *msr_policy_find(uint32_t msr);
 
