@@ -4,36 +4,44 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/msr_safe.h"
 #include "arch/x86/percpu.h"
+#include "kernel/lib/texts.h"
 
 static trap_handler_fn *handlers[VECTOR_COUNT];
 static trap_handler_fn *fatal_handler;
 
-static const char *const names[VECTOR_EXCEPTIONS] = {
-	[VECTOR_DE] = "divide error (#DE)",
-	[VECTOR_DB] = "debug exception (#DB)",
-	[VECTOR_NMI] = "non-maskable interrupt (NMI)",
-	[VECTOR_BP] = "breakpoint (#BP)",
-	[VECTOR_OF] = "overflow (#OF)",
-	[VECTOR_BR] = "bound range exceeded (#BR)",
-	[VECTOR_UD] = "invalid opcode (#UD)",
-	[VECTOR_NM] = "no FPU available (#NM)",
-	[VECTOR_DF] = "double fault (#DF)",
-	[VECTOR_TS] = "invalid TSS (#TS)",
-	[VECTOR_NP] = "segment not present (#NP)",
-	[VECTOR_SS] = "stack segment fault (#SS)",
-	[VECTOR_GP] = "general protection fault (#GP)",
-	[VECTOR_PF] = "page fault (#PF)",
-	[VECTOR_MF] = "x87 error (#MF)",
-	[VECTOR_AC] = "alignment check (#AC)",
-	[VECTOR_MC] = "machine check (#MC)",
-	[VECTOR_XM] = "SIMD error (#XM)",
-	[VECTOR_VE] = "virtualization exception (#VE)",
-	[VECTOR_CP] = "control protection (#CP)",
-};
+/* In the order of the vectors, from 0; empty where there is none. */
+/* clang-format off */
+static const char names[] =
+	"divide error (#DE)\0" /* 0 */
+	"debug exception (#DB)\0"
+	"non-maskable interrupt (NMI)\0"
+	"breakpoint (#BP)\0"
+	"overflow (#OF)\0"
+	"bound range exceeded (#BR)\0"
+	"invalid opcode (#UD)\0"
+	"no FPU available (#NM)\0"
+	"double fault (#DF)\0" /* 8 */
+	"\0" /* 9 */
+	"invalid TSS (#TS)\0"
+	"segment not present (#NP)\0"
+	"stack segment fault (#SS)\0"
+	"general protection fault (#GP)\0"
+	"page fault (#PF)\0"
+	"\0" /* 15 */
+	"x87 error (#MF)\0" /* 16 */
+	"alignment check (#AC)\0"
+	"machine check (#MC)\0"
+	"SIMD error (#XM)\0"
+	"virtualization exception (#VE)\0"
+	"control protection (#CP)\0";
+/* clang-format on */
+#define NAMES 22u
 
 const char *trap_name(unsigned vector)
 {
-	return vector < VECTOR_EXCEPTIONS ? names[vector] : NULL;
+	const char *name = vector < NAMES ? text_nth(names, vector) : "";
+
+	return *name != '\0' ? name : NULL;
 }
 
 void trap_set_handler(unsigned vector, trap_handler_fn *fn)

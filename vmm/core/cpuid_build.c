@@ -39,13 +39,13 @@ static int hide_all(struct builder *b, const struct vm_config *config, const cha
 {
 	for (unsigned i = 0; i < config->cpuid_hide_count; i++) {
 		const char *name = config->cpuid_hide[i];
-		const struct cpuid_feature *f = cpuid_feature_find(name[0] == '-' ? name + 1 : name);
+		int feature = cpuid_feature_find(name[0] == '-' ? name + 1 : name);
 
-		if (f == NULL) {
+		if (feature < 0) {
 			*bad_name = name;
 			return ERR_NOENT;
 		}
-		cpuid_hide(b->hidden, f->id);
+		cpuid_hide(b->hidden, (unsigned)feature);
 	}
 	if ((b->xcr0 & (XCR0_X87 | XCR0_SSE)) != (XCR0_X87 | XCR0_SSE))
 		cpuid_hide(b->hidden, CPUID_F_XSAVE);

@@ -2,73 +2,67 @@
  * which need which. Features that no guest gets anyway are here too: hiding them is no mistake. */
 #include "vmm/core/cpuid_policy.h"
 
-#include "kernel/lib/string.h"
+#include "kernel/lib/texts.h"
 
+/* X(word, register, bit, name) */
 /* clang-format off */
-#define F1C(name, bit) {name, CPUID_FEATURE(CPUID_WORD_1, CPUID_ECX, bit)}
-#define F1D(name, bit) {name, CPUID_FEATURE(CPUID_WORD_1, CPUID_EDX, bit)}
-#define F7B(name, bit) {name, CPUID_FEATURE(CPUID_WORD_7_0, CPUID_EBX, bit)}
-#define F7C(name, bit) {name, CPUID_FEATURE(CPUID_WORD_7_0, CPUID_ECX, bit)}
-#define F7D(name, bit) {name, CPUID_FEATURE(CPUID_WORD_7_0, CPUID_EDX, bit)}
-#define F7A1(name, bit) {name, CPUID_FEATURE(CPUID_WORD_7_1, CPUID_EAX, bit)}
-#define FDA(name, bit) {name, CPUID_FEATURE(CPUID_WORD_D_1, CPUID_EAX, bit)}
-#define FXC(name, bit) {name, CPUID_FEATURE(CPUID_WORD_80000001, CPUID_ECX, bit)}
-#define FXD(name, bit) {name, CPUID_FEATURE(CPUID_WORD_80000001, CPUID_EDX, bit)}
-
-static const struct cpuid_feature features[] = {
-	F1D("fpu", 0), F1D("vme", 1), F1D("de", 2), F1D("pse", 3), F1D("tsc", 4), F1D("msr", 5), F1D("pae", 6), F1D("mce", 7),
-	F1D("cx8", 8), F1D("apic", 9), F1D("sep", 11), F1D("mtrr", 12), F1D("pge", 13), F1D("mca", 14), F1D("cmov", 15),
-	F1D("pat", 16), F1D("pse36", 17), F1D("pn", 18), F1D("clflush", 19), F1D("dts", 21), F1D("acpi", 22), F1D("mmx", 23),
-	F1D("fxsr", 24), F1D("sse", 25), F1D("sse2", 26), F1D("ss", 27), F1D("ht", 28), F1D("tm", 29), F1D("pbe", 31),
-
-	F1C("pni", 0), F1C("pclmulqdq", 1), F1C("dtes64", 2), F1C("monitor", 3), F1C("ds_cpl", 4), F1C("vmx", 5), F1C("smx", 6),
-	F1C("est", 7), F1C("tm2", 8), F1C("ssse3", 9), F1C("cid", 10), F1C("sdbg", 11), F1C("fma", 12), F1C("cx16", 13),
-	F1C("xtpr", 14), F1C("pdcm", 15), F1C("pcid", 17), F1C("dca", 18), F1C("sse4_1", 19), F1C("sse4_2", 20),
-	F1C("x2apic", 21), F1C("movbe", 22), F1C("popcnt", 23), F1C("tsc_deadline_timer", 24), F1C("tsc_deadline", 24),
-	F1C("aes", 25), F1C("xsave", 26), F1C("avx", 28), F1C("f16c", 29), F1C("rdrand", 30), F1C("hypervisor", 31),
-
-	{"arat", CPUID_FEATURE(CPUID_WORD_6, CPUID_EAX, 2)},
-
-	F7B("fsgsbase", 0), F7B("tsc_adjust", 1), F7B("sgx", 2), F7B("bmi1", 3), F7B("hle", 4), F7B("avx2", 5),
-	F7B("fdp_excptn_only", 6), F7B("smep", 7), F7B("bmi2", 8), F7B("erms", 9), F7B("invpcid", 10), F7B("rtm", 11),
-	F7B("cqm", 12), F7B("zero_fcs_fds", 13), F7B("mpx", 14), F7B("rdt_a", 15), F7B("avx512f", 16), F7B("avx512dq", 17),
-	F7B("rdseed", 18), F7B("adx", 19), F7B("smap", 20), F7B("avx512ifma", 21), F7B("clflushopt", 23), F7B("clwb", 24),
-	F7B("intel_pt", 25), F7B("avx512pf", 26), F7B("avx512er", 27), F7B("avx512cd", 28), F7B("sha_ni", 29),
-	F7B("avx512bw", 30), F7B("avx512vl", 31),
-
-	F7C("avx512vbmi", 1), F7C("umip", 2), F7C("pku", 3), F7C("waitpkg", 5), F7C("avx512_vbmi2", 6), F7C("gfni", 8),
-	F7C("vaes", 9), F7C("vpclmulqdq", 10), F7C("avx512_vnni", 11), F7C("avx512_bitalg", 12), F7C("tme", 13),
-	F7C("avx512_vpopcntdq", 14), F7C("la57", 16), F7C("rdpid", 22), F7C("bus_lock_detect", 24), F7C("cldemote", 25),
-	F7C("movdiri", 27), F7C("movdir64b", 28), F7C("enqcmd", 29), F7C("sgx_lc", 30),
-
-	F7D("avx512_4vnniw", 2), F7D("avx512_4fmaps", 3), F7D("fsrm", 4), F7D("avx512_vp2intersect", 8), F7D("md_clear", 10),
-	F7D("serialize", 14), F7D("tsxldtrk", 16), F7D("pconfig", 18), F7D("arch_lbr", 19), F7D("ibt", 20),
-	F7D("amx_bf16", 22), F7D("avx512_fp16", 23), F7D("amx_tile", 24), F7D("amx_int8", 25), F7D("spec_ctrl", 26),
-	F7D("intel_stibp", 27), F7D("flush_l1d", 28), F7D("arch_capabilities", 29), F7D("ssbd", 31),
-
-	F7A1("avx_vnni", 4), F7A1("avx512_bf16", 5),
-
-	FDA("xsaveopt", 0), FDA("xsavec", 1), FDA("xgetbv1", 2),
-	FDA("xsaves", 3),
-
-	FXC("lahf_lm", 0), FXC("abm", 5), FXC("3dnowprefetch", 8), FXD("syscall", 11), FXD("nx", 20), FXD("pdpe1gb", 26),
-	FXD("rdtscp", 27), FXD("lm", 29),
-
-	{"nonstop_tsc", CPUID_FEATURE(CPUID_WORD_80000007, CPUID_EDX, 8)},
-};
+#define FEATURES(X) \
+	X(1, EDX, 0, "fpu") X(1, EDX, 1, "vme") X(1, EDX, 2, "de") X(1, EDX, 3, "pse") X(1, EDX, 4, "tsc") \
+	X(1, EDX, 5, "msr") X(1, EDX, 6, "pae") X(1, EDX, 7, "mce") X(1, EDX, 8, "cx8") X(1, EDX, 9, "apic") \
+	X(1, EDX, 11, "sep") X(1, EDX, 12, "mtrr") X(1, EDX, 13, "pge") X(1, EDX, 14, "mca") X(1, EDX, 15, "cmov") \
+	X(1, EDX, 16, "pat") X(1, EDX, 17, "pse36") X(1, EDX, 18, "pn") X(1, EDX, 19, "clflush") X(1, EDX, 21, "dts") \
+	X(1, EDX, 22, "acpi") X(1, EDX, 23, "mmx") X(1, EDX, 24, "fxsr") X(1, EDX, 25, "sse") X(1, EDX, 26, "sse2") \
+	X(1, EDX, 27, "ss") X(1, EDX, 28, "ht") X(1, EDX, 29, "tm") X(1, EDX, 31, "pbe") \
+	X(1, ECX, 0, "pni") X(1, ECX, 1, "pclmulqdq") X(1, ECX, 2, "dtes64") X(1, ECX, 3, "monitor") \
+	X(1, ECX, 4, "ds_cpl") X(1, ECX, 5, "vmx") X(1, ECX, 6, "smx") X(1, ECX, 7, "est") X(1, ECX, 8, "tm2") \
+	X(1, ECX, 9, "ssse3") X(1, ECX, 10, "cid") X(1, ECX, 11, "sdbg") X(1, ECX, 12, "fma") X(1, ECX, 13, "cx16") \
+	X(1, ECX, 14, "xtpr") X(1, ECX, 15, "pdcm") X(1, ECX, 17, "pcid") X(1, ECX, 18, "dca") \
+	X(1, ECX, 19, "sse4_1") X(1, ECX, 20, "sse4_2") X(1, ECX, 21, "x2apic") X(1, ECX, 22, "movbe") \
+	X(1, ECX, 23, "popcnt") X(1, ECX, 24, "tsc_deadline_timer") X(1, ECX, 24, "tsc_deadline") \
+	X(1, ECX, 25, "aes") X(1, ECX, 26, "xsave") X(1, ECX, 28, "avx") X(1, ECX, 29, "f16c") \
+	X(1, ECX, 30, "rdrand") X(1, ECX, 31, "hypervisor") \
+	X(6, EAX, 2, "arat") \
+	X(7_0, EBX, 0, "fsgsbase") X(7_0, EBX, 1, "tsc_adjust") X(7_0, EBX, 2, "sgx") X(7_0, EBX, 3, "bmi1") \
+	X(7_0, EBX, 4, "hle") X(7_0, EBX, 5, "avx2") X(7_0, EBX, 6, "fdp_excptn_only") X(7_0, EBX, 7, "smep") \
+	X(7_0, EBX, 8, "bmi2") X(7_0, EBX, 9, "erms") X(7_0, EBX, 10, "invpcid") X(7_0, EBX, 11, "rtm") \
+	X(7_0, EBX, 12, "cqm") X(7_0, EBX, 13, "zero_fcs_fds") X(7_0, EBX, 14, "mpx") X(7_0, EBX, 15, "rdt_a") \
+	X(7_0, EBX, 16, "avx512f") X(7_0, EBX, 17, "avx512dq") X(7_0, EBX, 18, "rdseed") X(7_0, EBX, 19, "adx") \
+	X(7_0, EBX, 20, "smap") X(7_0, EBX, 21, "avx512ifma") X(7_0, EBX, 23, "clflushopt") X(7_0, EBX, 24, "clwb") \
+	X(7_0, EBX, 25, "intel_pt") X(7_0, EBX, 26, "avx512pf") X(7_0, EBX, 27, "avx512er") \
+	X(7_0, EBX, 28, "avx512cd") X(7_0, EBX, 29, "sha_ni") X(7_0, EBX, 30, "avx512bw") X(7_0, EBX, 31, "avx512vl") \
+	X(7_0, ECX, 1, "avx512vbmi") X(7_0, ECX, 2, "umip") X(7_0, ECX, 3, "pku") X(7_0, ECX, 5, "waitpkg") \
+	X(7_0, ECX, 6, "avx512_vbmi2") X(7_0, ECX, 8, "gfni") X(7_0, ECX, 9, "vaes") X(7_0, ECX, 10, "vpclmulqdq") \
+	X(7_0, ECX, 11, "avx512_vnni") X(7_0, ECX, 12, "avx512_bitalg") X(7_0, ECX, 13, "tme") \
+	X(7_0, ECX, 14, "avx512_vpopcntdq") X(7_0, ECX, 16, "la57") X(7_0, ECX, 22, "rdpid") \
+	X(7_0, ECX, 24, "bus_lock_detect") X(7_0, ECX, 25, "cldemote") X(7_0, ECX, 27, "movdiri") \
+	X(7_0, ECX, 28, "movdir64b") X(7_0, ECX, 29, "enqcmd") X(7_0, ECX, 30, "sgx_lc") \
+	X(7_0, EDX, 2, "avx512_4vnniw") X(7_0, EDX, 3, "avx512_4fmaps") X(7_0, EDX, 4, "fsrm") \
+	X(7_0, EDX, 8, "avx512_vp2intersect") X(7_0, EDX, 10, "md_clear") X(7_0, EDX, 14, "serialize") \
+	X(7_0, EDX, 16, "tsxldtrk") X(7_0, EDX, 18, "pconfig") X(7_0, EDX, 19, "arch_lbr") X(7_0, EDX, 20, "ibt") \
+	X(7_0, EDX, 22, "amx_bf16") X(7_0, EDX, 23, "avx512_fp16") X(7_0, EDX, 24, "amx_tile") \
+	X(7_0, EDX, 25, "amx_int8") X(7_0, EDX, 26, "spec_ctrl") X(7_0, EDX, 27, "intel_stibp") \
+	X(7_0, EDX, 28, "flush_l1d") X(7_0, EDX, 29, "arch_capabilities") X(7_0, EDX, 31, "ssbd") \
+	X(7_1, EAX, 4, "avx_vnni") X(7_1, EAX, 5, "avx512_bf16") \
+	X(D_1, EAX, 0, "xsaveopt") X(D_1, EAX, 1, "xsavec") X(D_1, EAX, 2, "xgetbv1") X(D_1, EAX, 3, "xsaves") \
+	X(80000001, ECX, 0, "lahf_lm") X(80000001, ECX, 5, "abm") X(80000001, ECX, 8, "3dnowprefetch") \
+	X(80000001, EDX, 11, "syscall") X(80000001, EDX, 20, "nx") X(80000001, EDX, 26, "pdpe1gb") \
+	X(80000001, EDX, 27, "rdtscp") X(80000001, EDX, 29, "lm") \
+	X(80000007, EDX, 8, "nonstop_tsc")
 /* clang-format on */
 
-const struct cpuid_feature *cpuid_feature(size_t i)
-{
-	return i < ARRAY_LEN(features) ? &features[i] : NULL;
-}
+#define FEATURE_ID(word, reg, bit, name) CPUID_FEATURE(CPUID_WORD_##word, CPUID_##reg, bit),
+static const uint16_t ids[] = {FEATURES(FEATURE_ID)};
+#undef FEATURE_ID
 
-const struct cpuid_feature *cpuid_feature_find(const char *name)
+#define FEATURE_NAME(word, reg, bit, name) name "\0"
+static const char names[] = FEATURES(FEATURE_NAME);
+#undef FEATURE_NAME
+
+int cpuid_feature_find(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(features); i++)
-		if (str_eq(features[i].name, name))
-			return &features[i];
-	return NULL;
+	int i = text_find(names, ARRAY_LEN(ids), name);
+
+	return i < 0 ? i : ids[i];
 }
 
 /* A feature that makes no sense without another one. Whatever needs AVX-512 is listed by its bits. */

@@ -57,16 +57,8 @@ extern const uint8_t cpuid_word_subleaf[CPUID_WORDS];
 #define CPUID_F_PKU CPUID_F7(ECX, 3)
 #define CPUID_F_RDTSCP CPUID_FX(EDX, 27)
 
-struct cpuid_feature {
-	const char *name; /* as in Linux's /proc/cpuinfo */
-	uint16_t id;      /* CPUID_FEATURE() */
-};
-
-/* Feature i, or NULL behind the last one. */
-const struct cpuid_feature *cpuid_feature(size_t i);
-
-/* The feature of that name, or NULL. */
-const struct cpuid_feature *cpuid_feature_find(const char *name);
+/* The number of the feature that Linux's /proc/cpuinfo gives this name, or -1. */
+int cpuid_feature_find(const char *name);
 
 /* Mark a feature as hidden, and all that make no sense without it. */
 void cpuid_hide(uint32_t hidden[CPUID_WORDS][4], unsigned feature);

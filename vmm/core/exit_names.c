@@ -1,80 +1,85 @@
 /* The names of exit reasons, after SDM 3 appendix C "VMX Basic Exit Reasons". */
-#include "kernel/lib/assert.h"
+#include "kernel/lib/texts.h"
 #include "vmm/core/vm_exit.h"
 
-static const char *const names[] = {
-	[EXIT_EXCEPTION_NMI] = "exception or NMI",
-	[EXIT_EXTERNAL_INTERRUPT] = "external interrupt",
-	[EXIT_TRIPLE_FAULT] = "triple fault",
-	[EXIT_INIT] = "INIT signal",
-	[EXIT_SIPI] = "start-up IPI",
-	[EXIT_IO_SMI] = "I/O SMI",
-	[EXIT_OTHER_SMI] = "other SMI",
-	[EXIT_INTERRUPT_WINDOW] = "interrupt window",
-	[EXIT_NMI_WINDOW] = "NMI window",
-	[EXIT_TASK_SWITCH] = "task switch",
-	[EXIT_CPUID] = "CPUID",
-	[EXIT_GETSEC] = "GETSEC",
-	[EXIT_HLT] = "HLT",
-	[EXIT_INVD] = "INVD",
-	[EXIT_INVLPG] = "INVLPG",
-	[EXIT_RDPMC] = "RDPMC",
-	[EXIT_RDTSC] = "RDTSC",
-	[EXIT_RSM] = "RSM",
-	[EXIT_VMCALL] = "VMCALL",
-	[EXIT_VMCLEAR] = "VMCLEAR",
-	[EXIT_VMLAUNCH] = "VMLAUNCH",
-	[EXIT_VMPTRLD] = "VMPTRLD",
-	[EXIT_VMPTRST] = "VMPTRST",
-	[EXIT_VMREAD] = "VMREAD",
-	[EXIT_VMRESUME] = "VMRESUME",
-	[EXIT_VMWRITE] = "VMWRITE",
-	[EXIT_VMXOFF] = "VMXOFF",
-	[EXIT_VMXON] = "VMXON",
-	[EXIT_CR_ACCESS] = "control-register access",
-	[EXIT_DR_ACCESS] = "MOV DR",
-	[EXIT_IO] = "I/O instruction",
-	[EXIT_RDMSR] = "RDMSR",
-	[EXIT_WRMSR] = "WRMSR",
-	[EXIT_BAD_GUEST_STATE] = "VM entry failed: invalid guest state",
-	[EXIT_BAD_MSR_LOAD] = "VM entry failed: MSR loading",
-	[EXIT_MWAIT] = "MWAIT",
-	[EXIT_MTF] = "monitor trap flag",
-	[EXIT_MONITOR] = "MONITOR",
-	[EXIT_PAUSE] = "PAUSE",
-	[EXIT_MACHINE_CHECK_ENTRY] = "VM entry failed: machine check",
-	[EXIT_TPR_BELOW_THRESHOLD] = "TPR below threshold",
-	[EXIT_APIC_ACCESS] = "APIC access",
-	[EXIT_VIRTUALIZED_EOI] = "virtualized EOI",
-	[EXIT_GDTR_IDTR] = "access to GDTR or IDTR",
-	[EXIT_LDTR_TR] = "access to LDTR or TR",
-	[EXIT_EPT_VIOLATION] = "EPT violation",
-	[EXIT_EPT_MISCONFIG] = "EPT misconfiguration",
-	[EXIT_INVEPT] = "INVEPT",
-	[EXIT_RDTSCP] = "RDTSCP",
-	[EXIT_PREEMPTION_TIMER] = "preemption timer",
-	[EXIT_INVVPID] = "INVVPID",
-	[EXIT_WBINVD] = "WBINVD",
-	[EXIT_XSETBV] = "XSETBV",
-	[EXIT_APIC_WRITE] = "APIC write",
-	[EXIT_RDRAND] = "RDRAND",
-	[EXIT_INVPCID] = "INVPCID",
-	[EXIT_VMFUNC] = "VMFUNC",
-	[EXIT_ENCLS] = "ENCLS",
-	[EXIT_RDSEED] = "RDSEED",
-	[EXIT_PML_FULL] = "page-modification log full",
-	[EXIT_XSAVES] = "XSAVES",
-	[EXIT_XRSTORS] = "XRSTORS",
-	[EXIT_PCONFIG] = "PCONFIG",
-	[EXIT_SPP] = "SPP-related event",
-	[EXIT_UMWAIT] = "UMWAIT",
-	[EXIT_TPAUSE] = "TPAUSE",
-	[EXIT_LOADIWKEY] = "LOADIWKEY",
-};
-
-static_assert(ARRAY_LEN(names) == EXIT_REASON_COUNT, "the table ends with the last reason");
+/* In the order of their numbers, empty where there is none. */
+/* clang-format off */
+static const char names[] =
+	"exception or NMI\0" /* 0 */
+	"external interrupt\0"
+	"triple fault\0"
+	"INIT signal\0"
+	"start-up IPI\0"
+	"I/O SMI\0"
+	"other SMI\0"
+	"interrupt window\0"
+	"NMI window\0" /* 8 */
+	"task switch\0"
+	"CPUID\0"
+	"GETSEC\0"
+	"HLT\0"
+	"INVD\0"
+	"INVLPG\0"
+	"RDPMC\0"
+	"RDTSC\0" /* 16 */
+	"RSM\0"
+	"VMCALL\0"
+	"VMCLEAR\0"
+	"VMLAUNCH\0"
+	"VMPTRLD\0"
+	"VMPTRST\0"
+	"VMREAD\0"
+	"VMRESUME\0" /* 24 */
+	"VMWRITE\0"
+	"VMXOFF\0"
+	"VMXON\0"
+	"control-register access\0"
+	"MOV DR\0"
+	"I/O instruction\0"
+	"RDMSR\0"
+	"WRMSR\0" /* 32 */
+	"VM entry failed: invalid guest state\0"
+	"VM entry failed: MSR loading\0"
+	"\0" /* 35 */
+	"MWAIT\0"
+	"monitor trap flag\0"
+	"\0" /* 38 */
+	"MONITOR\0"
+	"PAUSE\0" /* 40 */
+	"VM entry failed: machine check\0"
+	"\0" /* 42 */
+	"TPR below threshold\0"
+	"APIC access\0"
+	"virtualized EOI\0"
+	"access to GDTR or IDTR\0"
+	"access to LDTR or TR\0"
+	"EPT violation\0" /* 48 */
+	"EPT misconfiguration\0"
+	"INVEPT\0"
+	"RDTSCP\0"
+	"preemption timer\0"
+	"INVVPID\0"
+	"WBINVD\0"
+	"XSETBV\0"
+	"APIC write\0" /* 56 */
+	"RDRAND\0"
+	"INVPCID\0"
+	"VMFUNC\0"
+	"ENCLS\0"
+	"RDSEED\0"
+	"page-modification log full\0"
+	"XSAVES\0"
+	"XRSTORS\0" /* 64 */
+	"PCONFIG\0"
+	"SPP-related event\0"
+	"UMWAIT\0"
+	"TPAUSE\0"
+	"LOADIWKEY\0";
+/* clang-format on */
 
 const char *exit_reason_name(uint32_t reason)
 {
-	return reason < EXIT_REASON_COUNT && names[reason] ? names[reason] : "?";
+	const char *name = reason < EXIT_REASON_COUNT ? text_nth(names, reason) : "";
+
+	return *name != '\0' ? name : "?";
 }

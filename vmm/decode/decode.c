@@ -3,6 +3,7 @@
 #include "vmm/decode/decode.h"
 
 #include "kernel/lib/errors.h"
+#include "kernel/lib/texts.h"
 #include "vmm/decode/decoder.h"
 
 #define REX_W 8u
@@ -10,13 +11,11 @@
 
 const char *insn_op_name(enum insn_op op)
 {
-	static const char *const names[INSN_OP_COUNT] = {
-#define INSN_OP_NAME(name, text) text,
-		INSN_OP_LIST(INSN_OP_NAME)
+#define INSN_OP_NAME(name, text) text "\0"
+	static const char names[] = INSN_OP_LIST(INSN_OP_NAME);
 #undef INSN_OP_NAME
-	};
 
-	return (unsigned)op < INSN_OP_COUNT ? names[op] : names[INSN_OP_INVALID];
+	return text_nth(names, (unsigned)op < INSN_OP_COUNT ? op : INSN_OP_INVALID);
 }
 
 /* ES, CS, SS and DS have no effect in 64-bit mode, and do not undo an FS or GS before them. */

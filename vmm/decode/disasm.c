@@ -2,6 +2,7 @@
 #include "vmm/decode/disasm.h"
 
 #include "kernel/lib/format.h"
+#include "kernel/lib/texts.h"
 
 struct text {
 	char *buf;
@@ -25,8 +26,8 @@ static uint64_t cut(uint64_t value, unsigned bytes)
 
 static void put_register(struct text *t, unsigned reg, unsigned bytes)
 {
-	static const char *const legacy[] = {"ax", "cx", "dx", "bx", "sp", "bp", "si", "di"};
-	static const char *const low[] = {"al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil"};
+	static const char legacy[8][3] = {"ax", "cx", "dx", "bx", "sp", "bp", "si", "di"};
+	static const char low[8][4] = {"al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil"};
 
 	if (reg >= 8) {
 		const char *suffix = bytes == 1 ? "b" : bytes == 2 ? "w" : bytes == 4 ? "d" : "";
@@ -44,7 +45,7 @@ static void put_register(struct text *t, unsigned reg, unsigned bytes)
 
 static void put_segment(struct text *t, unsigned seg)
 {
-	static const char *const names[] = {"es", "cs", "ss", "ds", "fs", "gs"};
+	static const char names[][3] = {"es", "cs", "ss", "ds", "fs", "gs"};
 
 	put(t, seg < ARRAY_LEN(names) ? names[seg] : "?");
 }
@@ -143,7 +144,7 @@ static void put_simd_register(struct text *t, const struct insn *insn, const str
 
 static void put_operand(struct text *t, const struct insn *insn, const struct insn_operand *o, uint64_t rip)
 {
-	static const char *const high[] = {"ah", "ch", "dh", "bh"};
+	static const char high[4][3] = {"ah", "ch", "dh", "bh"};
 
 	switch (o->kind) {
 	case INSN_OPD_REG:
@@ -191,24 +192,24 @@ static const char *simd_move_name(const struct insn *insn)
 	/* By prefix: none, 66, f3, f2. */
 	static const struct {
 		uint8_t opcode;
-		const char *name[4];
-	} names[] = {
-		{0x10, {"movups", "movupd", "movss", "movsd"}},
-		{0x11, {"movups", "movupd", "movss", "movsd"}},
-		{0x12, {"movlps", "movlpd", "movsldup", "movddup"}},
-		{0x13, {"movlps", "movlpd", NULL, NULL}},
-		{0x16, {"movhps", "movhpd", "movshdup", NULL}},
-		{0x17, {"movhps", "movhpd", NULL, NULL}},
-		{0x28, {"movaps", "movapd", NULL, NULL}},
-		{0x29, {"movaps", "movapd", NULL, NULL}},
-		{0x2b, {"movntps", "movntpd", NULL, NULL}},
-		{0x6e, {"movd", "movd", NULL, NULL}},
-		{0x6f, {"movq", "movdqa", "movdqu", NULL}},
-		{0x7e, {"movd", "movd", "movq", NULL}},
-		{0x7f, {"movq", "movdqa", "movdqu", NULL}},
-		{0xd6, {NULL, "movq", "movq2dq", "movdq2q"}},
-		{0xe7, {"movntq", "movntdq", NULL, NULL}},
-		{0xf0, {NULL, NULL, NULL, "lddqu"}},
+		const char *names;
+	} rows[] = {
+		{0x10, "movups\0movupd\0movss\0movsd"},
+		{0x11, "movups\0movupd\0movss\0movsd"},
+		{0x12, "movlps\0movlpd\0movsldup\0movddup"},
+		{0x13, "movlps\0movlpd\0\0"},
+		{0x16, "movhps\0movhpd\0movshdup\0"},
+		{0x17, "movhps\0movhpd\0\0"},
+		{0x28, "movaps\0movapd\0\0"},
+		{0x29, "movaps\0movapd\0\0"},
+		{0x2b, "movntps\0movntpd\0\0"},
+		{0x6e, "movd\0movd\0\0"},
+		{0x6f, "movq\0movdqa\0movdqu\0"},
+		{0x7e, "movd\0movd\0movq\0"},
+		{0x7f, "movq\0movdqa\0movdqu\0"},
+		{0xd6, "\0movq\0movq2dq\0movdq2q"},
+		{0xe7, "movntq\0movntdq\0\0"},
+		{0xf0, "\0\0\0lddqu"},
 	};
 	unsigned prefix = insn->prefixes & INSN_PREFIX_REPNE    ? 3
 			  : insn->prefixes & INSN_PREFIX_REP    ? 2
@@ -221,9 +222,12 @@ static const char *simd_move_name(const struct insn *insn)
 		return insn->opcode == 0x12 ? "movhlps" : "movlhps";
 	if ((insn->opcode == 0x6e || insn->opcode == 0x7e) && prefix < 2 && (insn->rex & 8))
 		return "movq";
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (names[i].opcode == insn->opcode && names[i].name[prefix])
-			return names[i].name[prefix];
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *name = rows[i].opcode == insn->opcode ? text_nth(rows[i].names, prefix) : "";
+
+		if (*name != '\0')
+			return name;
+	}
 	return insn_op_name(INSN_OP_SIMD_MOVE);
 }
 
@@ -234,8 +238,8 @@ static const char *by_size(const struct insn *insn, const char *two, const char 
 
 static void put_mnemonic(struct text *t, const struct insn *insn)
 {
-	static const char *const conditions[] = {"o", "no", "b", "ae", "e", "ne", "be", "a",
-						 "s", "ns", "p", "np", "l", "ge", "le", "g"};
+	static const char conditions[16][3] = {"o", "no", "b", "ae", "e", "ne", "be", "a",
+					       "s", "ns", "p", "np", "l", "ge", "le", "g"};
 
 	switch (insn->op) {
 	case INSN_OP_CBW:

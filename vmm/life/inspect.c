@@ -28,8 +28,8 @@ static unsigned long long reg(struct vcpu *v, enum vcpu_reg r)
 
 static void general_regs(struct vcpu *v, const struct text_lines *out)
 {
-	static const char *const names[GPR_COUNT] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-						     "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
+	static const char names[GPR_COUNT][4] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+						 "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
 
 	for (unsigned i = 0; i < GPR_COUNT; i += 4)
 		line(out, "%s=%016llx %s=%016llx %s=%016llx %s=%016llx", names[i], (unsigned long long)vcpu_gpr(v, i),
@@ -48,7 +48,7 @@ static void control_regs(struct vcpu *v, const struct text_lines *out)
 
 static void segment_regs(struct vcpu *v, const struct text_lines *out)
 {
-	static const char *const names[] = {"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr", "gdtr", "idtr"};
+	static const char names[][5] = {"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr", "gdtr", "idtr"};
 	struct segment s;
 
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {

@@ -6,16 +6,15 @@
 #include "vmm/vmx/vmx_bits.h"
 #include "vmm/vmx/vmx_words.h"
 
-static const char *const gprs[16] = {"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
-				     "R8",  "R9",  "R10", "R11", "R12", "R13", "R14", "R15"};
+static const char gprs[16][4] = {"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
+				 "R8",  "R9",  "R10", "R11", "R12", "R13", "R14", "R15"};
 
 static const char *exception_name(uint64_t vector)
 {
-	static const char *const names[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM",
-					    "#DF", NULL,  "#TS", "#NP", "#SS", "#GP", "#PF", NULL,
-					    "#MF", "#AC", "#MC", "#XM", "#VE", "#CP"};
+	static const char names[][4] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "",    "#TS",
+					"#NP", "#SS", "#GP", "#PF", "",    "#MF", "#AC", "#MC", "#XM", "#VE", "#CP"};
 
-	return vector < ARRAY_LEN(names) && names[vector] ? names[vector] : "exception";
+	return vector < ARRAY_LEN(names) && names[vector][0] ? names[vector] : "exception";
 }
 
 static size_t describe_io(char *out, size_t size, uint64_t qual)

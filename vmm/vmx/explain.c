@@ -1,40 +1,50 @@
 /* Why the processor refused an entry, in words. Pure.
  * Follows SDM 3 "VM-Instruction Error Numbers" and "VM-Entry Failures During or After Loading Guest State". */
 #include "kernel/lib/format.h"
+#include "kernel/lib/texts.h"
 #include "vmm/core/vm_exit.h"
 #include "vmm/vmx/vmx_words.h"
 
-static const char *const insn_errors[] = {
-	[1] = "VMCALL executed in VMX root operation",
-	[2] = "VMCLEAR with invalid physical address",
-	[3] = "VMCLEAR with VMXON pointer",
-	[4] = "VMLAUNCH with non-clear VMCS",
-	[5] = "VMRESUME with non-launched VMCS",
-	[6] = "VMRESUME after VMXOFF",
-	[7] = "VM entry with invalid control field(s)",
-	[8] = "VM entry with invalid host-state field(s)",
-	[9] = "VMPTRLD with invalid physical address",
-	[10] = "VMPTRLD with VMXON pointer",
-	[11] = "VMPTRLD with incorrect VMCS revision identifier",
-	[12] = "VMREAD/VMWRITE from/to unsupported VMCS component",
-	[13] = "VMWRITE to read-only VMCS component",
-	[15] = "VMXON executed in VMX root operation",
-	[16] = "VM entry with invalid executive-VMCS pointer",
-	[17] = "VM entry with non-launched executive VMCS",
-	[18] = "VM entry with executive-VMCS pointer not VMXON pointer",
-	[19] = "VMCALL with non-clear VMCS",
-	[20] = "VMCALL with invalid VM-exit control fields",
-	[22] = "VMCALL with incorrect MSEG revision identifier",
-	[23] = "VMXOFF under dual-monitor treatment of SMIs and SMM",
-	[24] = "VMCALL with invalid SMM-monitor features",
-	[25] = "VM entry with invalid VM-execution control fields in executive VMCS",
-	[26] = "VM entry with events blocked by MOV SS",
-	[28] = "invalid operand to INVEPT/INVVPID",
-};
+/* In the order of their numbers, empty where there is none. */
+/* clang-format off */
+static const char insn_errors[] =
+	"\0" /* 0 */
+	"VMCALL executed in VMX root operation\0"
+	"VMCLEAR with invalid physical address\0"
+	"VMCLEAR with VMXON pointer\0"
+	"VMLAUNCH with non-clear VMCS\0"
+	"VMRESUME with non-launched VMCS\0"
+	"VMRESUME after VMXOFF\0"
+	"VM entry with invalid control field(s)\0"
+	"VM entry with invalid host-state field(s)\0" /* 8 */
+	"VMPTRLD with invalid physical address\0"
+	"VMPTRLD with VMXON pointer\0"
+	"VMPTRLD with incorrect VMCS revision identifier\0"
+	"VMREAD/VMWRITE from/to unsupported VMCS component\0"
+	"VMWRITE to read-only VMCS component\0"
+	"\0" /* 14 */
+	"VMXON executed in VMX root operation\0"
+	"VM entry with invalid executive-VMCS pointer\0" /* 16 */
+	"VM entry with non-launched executive VMCS\0"
+	"VM entry with executive-VMCS pointer not VMXON pointer\0"
+	"VMCALL with non-clear VMCS\0"
+	"VMCALL with invalid VM-exit control fields\0"
+	"\0" /* 21 */
+	"VMCALL with incorrect MSEG revision identifier\0"
+	"VMXOFF under dual-monitor treatment of SMIs and SMM\0"
+	"VMCALL with invalid SMM-monitor features\0" /* 24 */
+	"VM entry with invalid VM-execution control fields in executive VMCS\0"
+	"VM entry with events blocked by MOV SS\0"
+	"\0" /* 27 */
+	"invalid operand to INVEPT/INVVPID\0";
+/* clang-format on */
+#define INSN_ERRORS 29u
 
 const char *vmx_insn_error_text(uint32_t error)
 {
-	return error < ARRAY_LEN(insn_errors) && insn_errors[error] ? insn_errors[error] : "unknown error";
+	const char *text = error < INSN_ERRORS ? text_nth(insn_errors, error) : "";
+
+	return *text != '\0' ? text : "unknown error";
 }
 
 /* What the qualification of reason 33 adds. */

@@ -2,17 +2,17 @@
 #include "vmm/vmx/vmcs_fields.h"
 
 #include "kernel/lib/assert.h"
+#include "kernel/lib/texts.h"
 
-struct field {
-	uint16_t encoding;
-	const char *name;
-};
+#define FIELD_ENCODING(name, encoding) (encoding),
+static const uint16_t encodings[] = {VMCS_FIELDS(FIELD_ENCODING)};
+#undef FIELD_ENCODING
 
-#define FIELD_ROW(name, encoding) {(encoding), #name},
-static const struct field fields[] = {VMCS_FIELDS(FIELD_ROW)};
-#undef FIELD_ROW
+#define FIELD_NAME(name, encoding) #name "\0"
+static const char names[] = VMCS_FIELDS(FIELD_NAME);
+#undef FIELD_NAME
 
-static_assert(ARRAY_LEN(fields) == VMCS_FIELD_COUNT, "one row per field");
+static_assert(ARRAY_LEN(encodings) == VMCS_FIELD_COUNT, "one row per field");
 
 /* The list ascends, so that a binary search finds an encoding. */
 int vmcs_field_index(uint32_t encoding)
@@ -22,9 +22,9 @@ int vmcs_field_index(uint32_t encoding)
 	while (lo < hi) {
 		unsigned mid = (lo + hi) / 2;
 
-		if (fields[mid].encoding == encoding)
+		if (encodings[mid] == encoding)
 			return (int)mid;
-		if (fields[mid].encoding < encoding)
+		if (encodings[mid] < encoding)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -35,12 +35,12 @@ int vmcs_field_index(uint32_t encoding)
 uint32_t vmcs_field_encoding(unsigned index)
 {
 	assert(index < VMCS_FIELD_COUNT);
-	return fields[index].encoding;
+	return encodings[index];
 }
 
 const char *vmcs_field_name(uint32_t encoding)
 {
 	int index = vmcs_field_index(encoding);
 
-	return index < 0 ? "?" : fields[index].name;
+	return index < 0 ? "?" : text_nth(names, (size_t)index);
 }
