@@ -22,7 +22,7 @@ HOT := vmm/exit/% vmm/bus/% vmm/life/run% vmm/vmx/vcpu_enter vmm/vmx/vcpu_apic v
 	vmm/devices/vpit% vmm/devices/vuart vmm/devices/vacpi_pm vmm/mem/guest_walk kernel/lib/string kernel/lib/ring \
 	kernel/sched_pick kernel/sched_queue kernel/sched_entity kernel/time kernel/idle vmm/life/freeze vmm/life/platform_irq \
 	vmm/mem/guest_mem vmm/mem/slpt vmm/life/clock vmm/life/console drivers/text_screen drivers/vga_text kernel/lib/format
-FAST := -O2 -falign-loops=1 -falign-jumps=1
+FAST := -O2 -falign-functions=1 -falign-loops=1 -falign-jumps=1
 # A copy or a fill inline is REP MOVSB, small but slow: a call is as small.
 SMALL := -Oz -fno-jump-tables -mstringop-strategy=libcall
 # No frames between the guest's registers and a handler's work: a backtrace misses one function there. RBP is left alone,
@@ -30,9 +30,12 @@ SMALL := -Oz -fno-jump-tables -mstringop-strategy=libcall
 FRAMELESS := vmm/exit/% vmm/vmx/vcpu_enter vmm/vmx/exit_read
 FRAMES = $(if $(filter $(FRAMELESS),$*),-fomit-frame-pointer -ffixed-rbp,$(if $(filter $(HOT),$*),-momit-leaf-frame-pointer))
 OPTIMIZE = $(if $(filter $(HOT),$*),$(FAST),$(SMALL)) $(FRAMES)
+# Where bytes of guests are taken apart each array on the stack is guarded, and what a pointer leads to; elsewhere texts are.
+GUEST_FED := vmm/exit/% vmm/bus/% vmm/mem/% vmm/decode/% vmm/devices/% vmm/load/%
+STACK_GUARD = -fstack-protector$(if $(filter $(GUEST_FED),$*),-strong)
 
 CFLAGS := -std=c11 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
-	-fstack-protector-strong -mstack-protector-guard=global -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
+	-mstack-protector-guard=global -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
 	-fno-strict-aliasing -DAVATAR_DEBUG=$(if $(DEBUG),1,0) -ffunction-sections -fdata-sections -malign-data=abi -ffile-prefix-map=$(CURDIR)=. \
 	$(WARNINGS) -I. -I$(BUILD)/gen
 # No -g: NASM would write the absolute path of each source into the image, and two builds would differ.
@@ -66,7 +69,7 @@ GEN_HDRS ?=
 $(BUILD)/obj/%.o: %.c Makefile $(GEN_HDRS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CFLAGS) $(OPTIMIZE) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CFLAGS) $(OPTIMIZE) $(STACK_GUARD) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
 
 $(BUILD)/obj/%.asm.o: %.asm Makefile
 	@mkdir -p $(@D)
