@@ -258,3 +258,13 @@ _Noreturn void vmx_insn_failed(const char *insn, uint32_t field)
 		      (unsigned)error, vmx_insn_error_text((uint32_t)error));
 	panic("%s failed: VM-instruction error %u, %s", insn, (unsigned)error, vmx_insn_error_text((uint32_t)error));
 }
+
+void vmread_failed(enum vmcs_field field)
+{
+	vmx_insn_failed("VMREAD", field);
+}
+
+void vmwrite_failed(enum vmcs_field field)
+{
+	vmx_insn_failed("VMWRITE", field);
+}

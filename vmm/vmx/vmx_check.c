@@ -1,6 +1,7 @@
 /* The checker of VM entries: its order and its tools. The rules stand in vmx_check_*.c, one file a section of the manual. */
 #include "vmm/vmx/vmx_check.h"
 
+#include "kernel/lib/format.h"
 #include "vmm/vmx/vmx_check_rules.h"
 
 void check_that(struct check *c, bool ok, uint32_t encoding, const char *rule)
@@ -12,6 +13,19 @@ void check_that(struct check *c, bool ok, uint32_t encoding, const char *rule)
 	v = (struct vmx_violation){encoding, field(c, encoding), rule, c->source};
 	c->broken++;
 	c->report(c->ctx, &v);
+}
+
+void check_zero(struct check *c, uint32_t encoding, unsigned hi, unsigned lo)
+{
+	char rule[32];
+
+	fmt_snprintf(rule, sizeof(rule), hi == lo ? "bit %u must be 0" : "bits %u:%u must be 0", hi, lo);
+	check_that(c, bits_extract(field(c, encoding), hi, lo) == 0, encoding, rule);
+}
+
+void check_nonzero(struct check *c, uint32_t encoding)
+{
+	check_that(c, field(c, encoding) != 0, encoding, "must not be 0");
 }
 
 void check_address(struct check *c, uint32_t encoding, uint64_t alignment)

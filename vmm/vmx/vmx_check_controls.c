@@ -32,52 +32,46 @@ static void check_word(struct check *c, enum vmx_ctl_word word, uint32_t encodin
 	}
 }
 
-/* Rules of the form: this control needs that one. */
+/* Rules of the form: this control needs (or excludes) that one. */
 struct ctl_need {
-	enum vmx_ctl_word word;
-	uint32_t bits; /* if any of these is 1 */
-	enum vmx_ctl_word needed_word;
-	uint32_t needed; /* then this must be `value` */
-	bool value;
-	uint32_t field; /* who is told of it */
-	const char *rule;
+	uint8_t word, needed_word; /* enum vmx_ctl_word */
+	bool excludes;
+	uint32_t bits;   /* for each of these that is 1 */
+	uint32_t needed; /* this must be 1 (or 0) */
 };
 
 static const struct ctl_need needs[] = {
-	{VMX_CTL_PIN, PIN_VIRTUAL_NMIS, VMX_CTL_PIN, PIN_NMI, true, VMCS_PIN_CTLS,
-	 "\"virtual NMIs\" needs \"NMI exiting\""},
-	{VMX_CTL_PROC, PROC_NMI_WINDOW, VMX_CTL_PIN, PIN_VIRTUAL_NMIS, true, VMCS_PROC_CTLS,
-	 "\"NMI-window exiting\" needs \"virtual NMIs\""},
-	{VMX_CTL_PROC2, PROC2_VIRTUALIZE_X2APIC | PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTERRUPTS, VMX_CTL_PROC,
-	 PROC_TPR_SHADOW, true, VMCS_PROC_CTLS2, "APIC virtualization needs \"use TPR shadow\""},
-	{VMX_CTL_PROC2, PROC2_VIRTUALIZE_X2APIC, VMX_CTL_PROC2, PROC2_VIRTUALIZE_APIC_ACCESSES, false, VMCS_PROC_CTLS2,
-	 "\"virtualize x2APIC mode\" excludes \"virtualize APIC accesses\""},
-	{VMX_CTL_PROC2, PROC2_VIRTUAL_INTERRUPTS, VMX_CTL_PIN, PIN_EXTERNAL_INTERRUPT, true, VMCS_PROC_CTLS2,
-	 "\"virtual-interrupt delivery\" needs \"external-interrupt exiting\""},
-	{VMX_CTL_PIN, PIN_POSTED_INTERRUPTS, VMX_CTL_PROC2, PROC2_VIRTUAL_INTERRUPTS, true, VMCS_PIN_CTLS,
-	 "\"process posted interrupts\" needs \"virtual-interrupt delivery\""},
-	{VMX_CTL_PIN, PIN_POSTED_INTERRUPTS, VMX_CTL_EXIT, EXIT_CTL_ACK_INTERRUPT, true, VMCS_PIN_CTLS,
-	 "\"process posted interrupts\" needs \"acknowledge interrupt on exit\""},
-	{VMX_CTL_PROC2,
+	{VMX_CTL_PIN, VMX_CTL_PIN, false, PIN_VIRTUAL_NMIS, PIN_NMI},
+	{VMX_CTL_PROC, VMX_CTL_PIN, false, PROC_NMI_WINDOW, PIN_VIRTUAL_NMIS},
+	{VMX_CTL_PROC2, VMX_CTL_PROC, false, PROC2_VIRTUALIZE_X2APIC | PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTERRUPTS,
+	 PROC_TPR_SHADOW},
+	{VMX_CTL_PROC2, VMX_CTL_PROC2, true, PROC2_VIRTUALIZE_X2APIC, PROC2_VIRTUALIZE_APIC_ACCESSES},
+	{VMX_CTL_PROC2, VMX_CTL_PIN, false, PROC2_VIRTUAL_INTERRUPTS, PIN_EXTERNAL_INTERRUPT},
+	{VMX_CTL_PIN, VMX_CTL_PROC2, false, PIN_POSTED_INTERRUPTS, PROC2_VIRTUAL_INTERRUPTS},
+	{VMX_CTL_PIN, VMX_CTL_EXIT, false, PIN_POSTED_INTERRUPTS, EXIT_CTL_ACK_INTERRUPT},
+	{VMX_CTL_PROC2, VMX_CTL_PROC2, false,
 	 PROC2_UNRESTRICTED_GUEST | PROC2_PML | PROC2_MODE_BASED_EXECUTE | PROC2_SUB_PAGE_WRITE | PROC2_PT_GPA,
-	 VMX_CTL_PROC2, PROC2_EPT, true, VMCS_PROC_CTLS2,
-	 "\"unrestricted guest\", PML and the other extensions of EPT need \"enable EPT\""},
-	{VMX_CTL_PROC2, PROC2_PT_GPA, VMX_CTL_ENTRY, ENTRY_CTL_LOAD_RTIT, true, VMCS_PROC_CTLS2,
-	 "\"Intel PT uses guest physical addresses\" needs \"load IA32_RTIT_CTL\""},
-	{VMX_CTL_PROC2, PROC2_PT_GPA, VMX_CTL_EXIT, EXIT_CTL_CLEAR_RTIT, true, VMCS_PROC_CTLS2,
-	 "\"Intel PT uses guest physical addresses\" needs \"clear IA32_RTIT_CTL\""},
-	{VMX_CTL_EXIT, EXIT_CTL_SAVE_PREEMPTION_TIMER, VMX_CTL_PIN, PIN_PREEMPTION_TIMER, true, VMCS_EXIT_CTLS,
-	 "\"save VMX-preemption timer value\" needs \"activate VMX-preemption timer\""},
+	 PROC2_EPT},
+	{VMX_CTL_PROC2, VMX_CTL_ENTRY, false, PROC2_PT_GPA, ENTRY_CTL_LOAD_RTIT},
+	{VMX_CTL_PROC2, VMX_CTL_EXIT, false, PROC2_PT_GPA, EXIT_CTL_CLEAR_RTIT},
+	{VMX_CTL_EXIT, VMX_CTL_PIN, false, EXIT_CTL_SAVE_PREEMPTION_TIMER, PIN_PREEMPTION_TIMER},
 };
 
-static void check_needs(struct check *c, bool exit_controls)
+static void check_need(struct check *c, const struct ctl_need *n, unsigned bit, uint32_t encoding)
 {
-	for (size_t i = 0; i < ARRAY_LEN(needs); i++) {
-		const struct ctl_need *n = &needs[i];
+	char rule[112];
 
-		if ((n->field == VMCS_EXIT_CTLS) == exit_controls && ctl(c, n->word, n->bits))
-			check_that(c, ctl(c, n->needed_word, n->needed) == n->value, n->field, n->rule);
-	}
+	fmt_snprintf(rule, sizeof(rule), "\"%s\" %s \"%s\"", vmx_ctl_name(n->word, bit),
+		     n->excludes ? "excludes" : "needs", vmx_ctl_name(n->needed_word, log2_floor(n->needed)));
+	check_that(c, ctl(c, n->needed_word, n->needed) != n->excludes, encoding, rule);
+}
+
+static void check_needs(struct check *c, enum vmx_ctl_word word, uint32_t encoding)
+{
+	for (size_t i = 0; i < ARRAY_LEN(needs); i++)
+		for (unsigned bit = 0; bit < 32; bit++)
+			if (needs[i].word == word && (needs[i].bits & c->word[word] & BIT32(bit)))
+				check_need(c, &needs[i], bit, encoding);
 }
 
 /* Addresses of structures that a control puts to use. */
@@ -149,14 +143,13 @@ static void check_small_fields(struct check *c)
 	check_that(c, field(c, VMCS_CR3_TARGET_COUNT) <= c->env->caps->cr3_targets, VMCS_CR3_TARGET_COUNT,
 		   "must not exceed what the processor supports");
 	if (ctl(c, VMX_CTL_PROC, PROC_TPR_SHADOW) && !vid)
-		check_that(c, field(c, VMCS_TPR_THRESHOLD) >> 4 == 0, VMCS_TPR_THRESHOLD, "bits 31:4 must be 0");
+		check_zero(c, VMCS_TPR_THRESHOLD, 31, 4);
 	if (ctl(c, VMX_CTL_PIN, PIN_POSTED_INTERRUPTS))
-		check_that(c, field(c, VMCS_POSTED_INTERRUPT_VECTOR) >> 8 == 0, VMCS_POSTED_INTERRUPT_VECTOR,
-			   "must be a vector, 0 to 255");
+		check_zero(c, VMCS_POSTED_INTERRUPT_VECTOR, 15, 8);
 	if (ctl(c, VMX_CTL_PROC2, PROC2_VPID))
-		check_that(c, field(c, VMCS_VPID) != 0, VMCS_VPID, "must not be 0");
+		check_nonzero(c, VMCS_VPID);
 	if (ctl(c, VMX_CTL_PROC2, PROC2_TSC_SCALING))
-		check_that(c, field(c, VMCS_TSC_MULTIPLIER) != 0, VMCS_TSC_MULTIPLIER, "must not be 0");
+		check_nonzero(c, VMCS_TSC_MULTIPLIER);
 	if (ctl(c, VMX_CTL_PROC, PROC_TERTIARY))
 		check_that(c, !(field(c, VMCS_PROC_CTLS3) & ~c->env->caps->proc3_may), VMCS_PROC_CTLS3,
 			   "controls that the processor does not have must be 0");
@@ -169,7 +162,9 @@ void check_execution_controls(struct check *c)
 	check_word(c, VMX_CTL_PROC, VMCS_PROC_CTLS);
 	if (ctl(c, VMX_CTL_PROC, PROC_SECONDARY))
 		check_word(c, VMX_CTL_PROC2, VMCS_PROC_CTLS2);
-	check_needs(c, false);
+	check_needs(c, VMX_CTL_PIN, VMCS_PIN_CTLS);
+	check_needs(c, VMX_CTL_PROC, VMCS_PROC_CTLS);
+	check_needs(c, VMX_CTL_PROC2, VMCS_PROC_CTLS2);
 	check_structures(c);
 	check_ept_pointer(c);
 	check_vm_functions(c);
@@ -191,7 +186,7 @@ void check_exit_controls(struct check *c)
 {
 	c->source = "VM-Exit Control Fields";
 	check_word(c, VMX_CTL_EXIT, VMCS_EXIT_CTLS);
-	check_needs(c, true);
+	check_needs(c, VMX_CTL_EXIT, VMCS_EXIT_CTLS);
 	check_msr_area(c, VMCS_EXIT_MSR_STORE_COUNT, VMCS_EXIT_MSR_STORE_ADDR);
 	check_msr_area(c, VMCS_EXIT_MSR_LOAD_COUNT, VMCS_EXIT_MSR_LOAD_ADDR);
 }
@@ -213,8 +208,7 @@ static void check_error_code(struct check *c, uint32_t info)
 		check_that(c, deliver == vector_pushes_error(info & INTR_VECTOR_MASK), VMCS_ENTRY_INTR_INFO,
 			   "an error code (bit 11) is delivered exactly with the vectors 8, 10 to 14 and 17");
 	if (deliver)
-		check_that(c, field(c, VMCS_ENTRY_EXCEPTION_ERROR) >> 16 == 0, VMCS_ENTRY_EXCEPTION_ERROR,
-			   "bits 31:16 must be 0");
+		check_zero(c, VMCS_ENTRY_EXCEPTION_ERROR, 31, 16);
 }
 
 static void check_injection(struct check *c)

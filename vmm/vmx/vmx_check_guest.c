@@ -39,7 +39,7 @@ static void check_debug(struct check *c)
 		return;
 	check_that(c, !(field(c, VMCS_GUEST_DEBUGCTL) & DEBUGCTL_RESERVED), VMCS_GUEST_DEBUGCTL,
 		   "reserved bits must be 0");
-	check_that(c, field(c, VMCS_GUEST_DR7) >> 32 == 0, VMCS_GUEST_DR7, "bits 63:32 must be 0");
+	check_zero(c, VMCS_GUEST_DR7, 63, 32);
 }
 
 static void check_efer(struct check *c)
@@ -70,11 +70,11 @@ static void check_msrs(struct check *c)
 		check_that(c, !(bndcfgs & BNDCFGS_RESERVED) && canonical(c, ALIGN_DOWN(bndcfgs, PAGE_SIZE)),
 			   VMCS_GUEST_BNDCFGS, "bits 11:2 must be 0 and the address canonical");
 	if (ctl(c, VMX_CTL_ENTRY, ENTRY_CTL_LOAD_PKRS))
-		check_that(c, field(c, VMCS_GUEST_PKRS) >> 32 == 0, VMCS_GUEST_PKRS, "bits 63:32 must be 0");
+		check_zero(c, VMCS_GUEST_PKRS, 63, 32);
 	if (ctl(c, VMX_CTL_ENTRY, ENTRY_CTL_LOAD_CET)) {
 		check_canonical(c, VMCS_GUEST_S_CET);
 		check_canonical(c, VMCS_GUEST_INTERRUPT_SSP_TABLE);
-		check_that(c, (field(c, VMCS_GUEST_SSP) & 3) == 0, VMCS_GUEST_SSP, "bits 1:0 must be 0");
+		check_zero(c, VMCS_GUEST_SSP, 1, 0);
 	}
 }
 

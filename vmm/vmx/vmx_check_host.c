@@ -39,10 +39,10 @@ static void check_host_msrs(struct check *c)
 		check_canonical(c, VMCS_HOST_S_CET);
 		check_canonical(c, VMCS_HOST_INTERRUPT_SSP_TABLE);
 		check_canonical(c, VMCS_HOST_SSP);
-		check_that(c, (field(c, VMCS_HOST_SSP) & 3) == 0, VMCS_HOST_SSP, "bits 1:0 must be 0");
+		check_zero(c, VMCS_HOST_SSP, 1, 0);
 	}
 	if (ctl(c, VMX_CTL_EXIT, EXIT_CTL_LOAD_PKRS))
-		check_that(c, field(c, VMCS_HOST_PKRS) >> 32 == 0, VMCS_HOST_PKRS, "bits 63:32 must be 0");
+		check_zero(c, VMCS_HOST_PKRS, 63, 32);
 }
 
 static void check_host_segments(struct check *c)
@@ -54,12 +54,11 @@ static void check_host_segments(struct check *c)
 					 VMCS_HOST_TR_BASE};
 
 	for (size_t i = 0; i < ARRAY_LEN(selectors); i++)
-		check_that(c, (field(c, selectors[i]) & 7) == 0, selectors[i], "RPL and TI (bits 2:0) must be 0");
-	check_that(c, field(c, VMCS_HOST_CS_SELECTOR) != 0, VMCS_HOST_CS_SELECTOR, "must not be 0");
-	check_that(c, field(c, VMCS_HOST_TR_SELECTOR) != 0, VMCS_HOST_TR_SELECTOR, "must not be 0");
+		check_zero(c, selectors[i], 2, 0);
+	check_nonzero(c, VMCS_HOST_CS_SELECTOR);
+	check_nonzero(c, VMCS_HOST_TR_SELECTOR);
 	if (!ctl(c, VMX_CTL_EXIT, EXIT_CTL_HOST_64))
-		check_that(c, field(c, VMCS_HOST_SS_SELECTOR) != 0, VMCS_HOST_SS_SELECTOR,
-			   "must not be 0 for a host of 32 bits");
+		check_nonzero(c, VMCS_HOST_SS_SELECTOR);
 	for (size_t i = 0; i < ARRAY_LEN(bases); i++)
 		check_canonical(c, bases[i]);
 }

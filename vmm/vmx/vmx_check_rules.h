@@ -66,6 +66,10 @@ static inline bool injects_type(const struct check *c, unsigned type)
 	return injects(c) && inject_type(c) == type;
 }
 
+/* Bits hi to lo, which are reserved or have no meaning. */
+void check_zero(struct check *c, uint32_t field, unsigned hi, unsigned lo);
+void check_nonzero(struct check *c, uint32_t field);
+
 /* Address of a structure: aligned, and inside the physical-address space. */
 void check_address(struct check *c, uint32_t field, uint64_t alignment);
 void check_canonical(struct check *c, uint32_t field);

@@ -6,7 +6,6 @@
 #include "vmm/vmx/vmx_check_rules.h"
 
 #define SELECTOR_RPL 3u
-#define SELECTOR_TI 4u
 #define V86_ACCESS 0xf3u
 
 struct seg {
@@ -109,7 +108,7 @@ static void check_cs(struct check *c, const struct seg *cs, const struct seg *ss
 		access_rule(c, cs, dpl <= dpl_of(ss), "DPL of conforming code must not exceed that of SS");
 	if (ctl(c, VMX_CTL_ENTRY, ENTRY_CTL_IA32E_GUEST) && (cs->access & SEG_ACCESS_L))
 		access_rule(c, cs, !(cs->access & SEG_ACCESS_DB), "D/B (bit 14) must be 0 in 64-bit code");
-	check_that(c, cs->base >> 32 == 0, base_field(SEG_CS), "bits 63:32 must be 0");
+	check_zero(c, base_field(SEG_CS), 63, 32);
 	check_common_access(c, cs, false);
 }
 
@@ -127,7 +126,7 @@ static void check_ss(struct check *c, const struct seg *ss, const struct seg *cs
 	if (!usable(ss))
 		return;
 	access_rule(c, ss, type_of(ss) == 3 || type_of(ss) == 7, "SS must be accessed writable data (type 3 or 7)");
-	check_that(c, ss->base >> 32 == 0, base_field(SEG_SS), "bits 63:32 must be 0");
+	check_zero(c, base_field(SEG_SS), 63, 32);
 	check_common_access(c, ss, false);
 }
 
@@ -144,7 +143,7 @@ static void check_data_segment(struct check *c, const struct seg *s)
 	if (!unrestricted(c) && type < 12)
 		access_rule(c, s, dpl_of(s) >= (s->selector & SELECTOR_RPL), "DPL must not be less than RPL");
 	if (s->which == SEG_DS || s->which == SEG_ES)
-		check_that(c, s->base >> 32 == 0, base_field(s->which), "bits 63:32 must be 0");
+		check_zero(c, base_field(s->which), 63, 32);
 	check_common_access(c, s, false);
 }
 
@@ -152,7 +151,7 @@ static void check_tr(struct check *c, const struct seg *tr)
 {
 	bool ia32e = ctl(c, VMX_CTL_ENTRY, ENTRY_CTL_IA32E_GUEST);
 
-	check_that(c, !(tr->selector & SELECTOR_TI), selector_field(SEG_TR), "TI (bit 2) must be 0");
+	check_zero(c, selector_field(SEG_TR), 2, 2);
 	check_canonical(c, base_field(SEG_TR));
 	access_rule(c, tr, type_of(tr) == 11 || (type_of(tr) == 3 && !ia32e),
 		    "TR must be a busy TSS (type 11; outside IA-32e mode also 3)");
@@ -164,7 +163,7 @@ static void check_ldtr(struct check *c, const struct seg *ldtr)
 {
 	if (!usable(ldtr))
 		return;
-	check_that(c, !(ldtr->selector & SELECTOR_TI), selector_field(SEG_LDTR), "TI (bit 2) must be 0");
+	check_zero(c, selector_field(SEG_LDTR), 2, 2);
 	check_canonical(c, base_field(SEG_LDTR));
 	access_rule(c, ldtr, type_of(ldtr) == 2, "LDTR must be an LDT (type 2)");
 	check_common_access(c, ldtr, true);
@@ -177,7 +176,7 @@ static void check_tables(struct check *c)
 	check_canonical(c, VMCS_GUEST_GDTR_BASE);
 	check_canonical(c, VMCS_GUEST_IDTR_BASE);
 	for (size_t i = 0; i < ARRAY_LEN(limits); i++)
-		check_that(c, field(c, limits[i]) >> 16 == 0, limits[i], "bits 31:16 must be 0");
+		check_zero(c, limits[i], 31, 16);
 }
 
 static void check_code_and_data(struct check *c)

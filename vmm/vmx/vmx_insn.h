@@ -10,6 +10,8 @@ enum vmx_outcome { VMX_OK, VMX_FAIL_INVALID, VMX_FAIL_VALID };
 
 /* Stop the machine: an instruction that cannot fail has failed. field: for VMREAD and VMWRITE, else 0. */
 __attribute__((cold)) _Noreturn void vmx_insn_failed(const char *insn, uint32_t field);
+__attribute__((cold)) _Noreturn void vmread_failed(enum vmcs_field field);
+__attribute__((cold)) _Noreturn void vmwrite_failed(enum vmcs_field field);
 
 static inline enum vmx_outcome vmx_outcome(bool cf, bool zf)
 {
@@ -42,7 +44,7 @@ static inline uint64_t vmread(enum vmcs_field field)
 	__asm__ goto("vmreadq %1, %0\n\tjbe %l[failed]" : "=r"(v) : "r"((uint64_t)field) : "cc" : failed);
 	return v;
 failed:
-	vmx_insn_failed("VMREAD", field);
+	vmread_failed(field);
 }
 
 static inline uint32_t vmread32(enum vmcs_field field)
@@ -55,7 +57,7 @@ static inline void vmwrite(enum vmcs_field field, uint64_t v)
 	__asm__ goto("vmwriteq %1, %0\n\tjbe %l[failed]" : : "r"((uint64_t)field), "rm"(v) : "cc" : failed);
 	return;
 failed:
-	vmx_insn_failed("VMWRITE", field);
+	vmwrite_failed(field);
 }
 
 /* The same without the jump. Only for fields that every processor has, and after a checked access since the same exit: that
