@@ -11,11 +11,11 @@ enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
 
 /* --- the table --- */
 
-#define CPUID_EACH UINT32_MAX /* subleaf of a row that holds for every subleaf */
+#define CPUID_EACH UINT8_MAX /* subleaf of a row that holds for every subleaf */
 
 struct cpuid_row {
 	uint32_t leaf;
-	uint32_t subleaf;
+	uint8_t subleaf;
 	uint8_t reg;    /* enum cpuid_reg */
 	uint32_t pass;  /* bits as the processor gives them */
 	uint32_t force; /* bits that are on whatever the processor says */
