@@ -5,16 +5,7 @@
 ; tables, in which the page is mapped at its physical address as long as CPUs start. So one CPU after the other comes
 ; through. One that comes when the page is closed stays in real mode for good: the page is never given to anybody else.
 
-CR0_PE			equ 1 << 0
-CR0_MP			equ 1 << 1
-CR0_ET			equ 1 << 4
-CR0_NE			equ 1 << 5
-CR0_WP			equ 1 << 16
-CR0_PG			equ 1 << 31
-CR4_PAE			equ 1 << 5
-MSR_EFER		equ 0xc0000080
-EFER_LME		equ 1 << 8
-EFER_NXE		equ 1 << 11
+%include "boot/long_mode.inc"
 
 SEL_CODE32		equ 0x08
 SEL_DATA		equ 0x10

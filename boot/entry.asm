@@ -6,23 +6,13 @@
 ; The tables here live only until paging_init() (arch/x86/paging.c); everything in them is writable and executable.
 
 %include "boot/layout.inc"
+%include "boot/long_mode.inc"
 
 MB2_BOOTLOADER_MAGIC	equ 0x36d76289
 
 CPUID_EXT_LM		equ 1 << 29	; CPUID.80000001H:EDX
 CPUID_EXT_NX		equ 1 << 20
 CPUID_1_RDRAND		equ 1 << 30	; CPUID.01H:ECX
-
-CR0_PE			equ 1 << 0
-CR0_MP			equ 1 << 1
-CR0_ET			equ 1 << 4
-CR0_NE			equ 1 << 5
-CR0_WP			equ 1 << 16
-CR0_PG			equ 1 << 31
-CR4_PAE			equ 1 << 5
-MSR_EFER		equ 0xc0000080
-EFER_LME		equ 1 << 8
-EFER_NXE		equ 1 << 11
 
 PTE_P			equ 1 << 0
 PTE_W			equ 1 << 1
