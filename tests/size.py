@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What the image is made of. Text, read-only data and data are to be at most 256 KiB; neither symbols nor what is only zeroes
-count. Prints the sections, and each folder's bytes of code and data and lines of source: make size."""
+count. As long as that is not reached, what has been reached is kept: above LIMIT this fails. Prints the sections, and each
+folder's bytes of code and data and lines of source: make size."""
 import os
 import re
 import subprocess
@@ -8,7 +9,8 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
-LIMIT = 256 * 1024
+AIM = 256 * 1024
+LIMIT = 304 * 1024
 COUNTED = (".rodata", ".text", ".data")
 FOLDERS = ("boot", "arch/x86", "kernel/lib", "kernel", "drivers", "drivers/regs", "vmm/bus", "vmm/mem", "vmm/decode", "vmm/devices",
            "vmm/load", "vmm/core", "vmm/exit", "vmm/vmx", "vmm/life", "vmm/monitor")
@@ -44,13 +46,15 @@ def main():
     print("%-14s %8s" % ("section", "bytes"))
     for name in COUNTED:
         print("%-14s %8d" % (name, found[name]))
-    print("%-14s %8d  of at most %d" % ("image", image, LIMIT))
+    print("%-14s %8d  at most %d, to become %d" % ("image", image, LIMIT, AIM))
     for name in (".bss", ".symbols"):
         print("%-14s %8d  (not counted)" % (name, found[name]))
     print("\n%-14s %8s %8s" % ("folder", "bytes", "lines"))
     for folder in FOLDERS:
         print("%-14s %8d %8d" % (folder, folder_bytes(folder), folder_lines(folder)))
-    return 0
+    if image > LIMIT:
+        print("\nerror: the image has %d bytes too many" % (image - LIMIT))
+    return image > LIMIT
 
 
 if __name__ == "__main__":
