@@ -103,7 +103,7 @@ def pauses(m):
 def test_data_and_pause(boot):
     """4 MiB of random bytes, a pause, and the power button."""
     data = random.Random(1).randbytes(4 << 20)
-    m = boot(conf("quiet"), {"initrd.img": archive_with("root/random", data)}, bootline=CONSOLE)
+    m = boot(conf(linux.QUIET), {"initrd.img": archive_with("root/random", data)}, bootline=CONSOLE)
     linux.boot_to_shell(m)
     data_arrives(m, data)
     pauses(m)
@@ -117,7 +117,7 @@ def test_data_and_pause(boot):
 def test_uefi_and_console(boot):
     """By UEFI (OVMF in Bochs), where firmware left VT-x off and unlocked and tells of no ACPI tables: to a shell, 200 KB out of the
     guest and 200 KB into it, of which none is lost, and off."""
-    m = boot(conf("quiet"), bootline=CONSOLE, uefi=True, mem=768)
+    m = boot(conf(linux.QUIET), bootline=CONSOLE, uefi=True, mem=768)
     linux.boot_to_shell(m, 600)
     expected = "".join("%06d-abcdefghijklmnopqrstuvwxyz\n" % i for i in range(6000))
     m.unread[0] = b""
@@ -141,7 +141,7 @@ def test_uefi_and_console(boot):
 
 def test_reboot(boot):
     """The guest's own reboot, a kernel panic that reboots, and the monitor's reset: each leads to a fresh shell."""
-    m = boot(conf("quiet panic=-1"), bootline=CONSOLE)
+    m = boot(conf(linux.QUIET + " panic=-1"), bootline=CONSOLE)
     linux.boot_to_shell(m)
     linux.run(m, "touch /tmp/old")
     m.send("reboot\r")
