@@ -8,9 +8,9 @@
 #include "kernel/lib/assert.h"
 #include "vmm/core/conf.h"
 
-void assert_failed(const char *expr, const char *file, int line)
+void assert_failed(const char *expr)
 {
-	fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, expr);
+	fprintf(stderr, "assertion failed: %s\n", expr);
 	abort();
 }
 
