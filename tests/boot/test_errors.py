@@ -140,7 +140,7 @@ def test_conf_bochs(boot):
 
 # What is typed at the monitor goes through the same table as the conf.
 BAD_CREATES = [
-    ("create", "usage: create NAME KEY=VALUE..."),
+    ("create", "usage: create NAME [like OTHER] [KEY=VALUE...]"),
     ("create a memory=16M", "kernel is missing"),
     ("create a kernel=hello.elf memory=1T", "memory = 1T: 1M to 512G are allowed"),
     ("create a kernel=hello.elf memory=much", "memory = much: a size such as 256M is needed"),

@@ -18,8 +18,9 @@ static void queue_unlock(void *ctx)
 }
 
 /* A host interrupt calls the boot CPU out of a guest, to its monitor; but not in every emulator when the guest was entered
- * with IF = 0. So long after the last look at IF it comes out by itself. */
-#define LOOK_MS 40u
+ * with IF = 0. So long after the last look at IF it comes out by itself. The serial port's FIFO is filled or emptied only
+ * then: 16 bytes each time, and a reply has some hundred. */
+#define LOOK_MS 10u
 
 int runners_init(struct vmm_host *host, uint64_t present)
 {
