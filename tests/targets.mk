@@ -26,7 +26,7 @@ debug: deps
 # Every fuzz target, or T=name, for SECONDS each; what they find is kept in build/fuzz/.
 SECONDS ?= 60
 FUZZ_CHOSEN = $(if $(T),$(T:%=$(BUILD)/fuzz/fuzz_%),$(FUZZ_BINS))
-fuzz: $(if $(T),$(T:%=$(BUILD)/fuzz/fuzz_%),$(FUZZ_BINS))
+fuzz: $(if $(T),$(patsubst %,$(BUILD)/fuzz/fuzz_%,$(subst :,,$(T))),$(FUZZ_BINS))
 	@set -e; for f in $(FUZZ_CHOSEN); do n=$${f##*/fuzz_}; echo "== $$n"; mkdir -p $(BUILD)/fuzz/corpus/$$n; \
 		$$f -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/$$n- \
 		$(BUILD)/fuzz/corpus/$$n $$(ls -d tests/fuzz/corpus/$$n 2>/dev/null); done

@@ -38,7 +38,8 @@ $(BUILD)/host/unit/test_sched_threads: $(THREADS_SRCS) $(wildcard kernel/sched*.
 unit-build: $(UNIT_BINS)
 
 # make unit [T=name]: the host tests alone.
-unit: $(if $(T),$(BUILD)/host/unit/test_$(T),$(UNIT_BINS))
+# (T may also be that of check, FILE::TEST, which a prerequisite cannot hold.)
+unit: $(if $(T),$(BUILD)/host/unit/test_$(subst :,,$(T)),$(UNIT_BINS))
 	@set -e; for t in $^; do echo "== $$t"; $$t; done
 
 -include $(HOST_OBJS:.o=.d) $(UNIT_BINS:=.d)
