@@ -586,6 +586,16 @@ static void test_stats(void **state)
 	sim_end(m);
 }
 
+/* One CPU, and two on it, asleep, of groups of the same weight. */
+static void two_alike(struct sched *s, struct sched_group g[2], struct sched_entity e[2])
+{
+	assert_int_equal(sched_init(s, 1, SIM_HZ, NULL), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(sched_group_init(&g[i], 256, SCHED_CAP_NONE), 0);
+		assert_int_equal(sched_add(s, &e[i], &g[i], SCHED_ANY_CPU), 0);
+	}
+}
+
 /* Two that are alike and always want to run; one has had 20 ms of work done for it before it wakes: it gets so much less.
  * (The scheduler lets nobody fall behind by much more at once.) */
 static void test_charge(void **state)
@@ -599,11 +609,7 @@ static void test_charge(void **state)
 	uint64_t now = 1000;
 
 	(void)state;
-	assert_int_equal(sched_init(&s, 1, SIM_HZ, NULL), 0);
-	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(sched_group_init(&g[i], 256, SCHED_CAP_NONE), 0);
-		assert_int_equal(sched_add(&s, &e[i], &g[i], SCHED_ANY_CPU), 0);
-	}
+	two_alike(&s, g, e);
 	(void)sched_wake(&e[0], now);
 	assert_ptr_equal(sched_pick(c, now, &slice), &e[0]);
 	now += 5 * SIM_MS;
@@ -631,11 +637,7 @@ static void test_alone(void **state)
 	uint64_t now = 1000, met, kicks;
 
 	(void)state;
-	assert_int_equal(sched_init(&s, 1, SIM_HZ, NULL), 0);
-	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(sched_group_init(&g[i], 256, SCHED_CAP_NONE), 0);
-		assert_int_equal(sched_add(&s, &e[i], &g[i], SCHED_ANY_CPU), 0);
-	}
+	two_alike(&s, g, e);
 	(void)sched_wake(&e[0], now);
 	assert_ptr_equal(sched_pick(c, now, &slice), &e[0]);
 	assert_true(slice.until == DEADLINE_NEVER);
