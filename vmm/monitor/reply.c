@@ -43,14 +43,14 @@ bool reply_drain(struct reply *r, size_t reserve)
 
 /* --- JSON --- */
 
-/* One character, or one byte that is none, as it stands inside a JSON string. Returns the bytes it took. */
+/* One character, or one byte that is none, that does not stand for itself. Returns the bytes it took. */
 static size_t put_escaped(struct reply *r, const char *s, size_t len)
 {
 	unsigned char c = (unsigned char)*s;
 	size_t n = utf8_length(s, len);
 	char escape[8];
 
-	if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f && n > 0) {
+	if (c >= 0x80 && n > 0) {
 		put(r, s, n);
 		return n;
 	}
@@ -62,13 +62,35 @@ static size_t put_escaped(struct reply *r, const char *s, size_t len)
 	return 1;
 }
 
+/* A character of ASCII that stands for itself inside a JSON string. */
+static inline bool is_plain(char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* What lies inside a JSON string: runs of plain characters, and others between them. */
+static void put_inside(struct reply *r, const char *s, size_t len)
+{
+	while (len > 0) {
+		size_t n = 0;
+
+		while (n < len && is_plain(s[n]))
+			n++;
+		put(r, s, n);
+		s += n;
+		len -= n;
+		if (len > 0) {
+			n = put_escaped(r, s, len);
+			s += n;
+			len -= n;
+		}
+	}
+}
+
 static void put_quoted(struct reply *r, const char *s)
 {
-	size_t len = strlen(s);
-
 	put(r, "\"", 1);
-	for (size_t i = 0; i < len;)
-		i += put_escaped(r, s + i, len - i);
+	put_inside(r, s, strlen(s));
 	put(r, "\"", 1);
 }
 
@@ -149,15 +171,18 @@ static void output_line_end(struct reply *r)
 
 static void json_text(struct reply *r, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len;) {
+	while (len > 0) {
+		const char *feed = memchr(text, '\n', len);
+		size_t line = feed == NULL ? len : (size_t)(feed - text);
+
 		if (!r->in_line)
 			output_line_begin(r);
-		if (text[i] == '\n') {
-			output_line_end(r);
-			i++;
-		} else {
-			i += put_escaped(r, text + i, len - i);
-		}
+		put_inside(r, text, line);
+		if (feed == NULL)
+			return;
+		output_line_end(r);
+		text += line + 1;
+		len -= line + 1;
 	}
 }
 
@@ -182,11 +207,17 @@ void reply_text(struct reply *r, const char *text, size_t len)
 		json_text(r, text, len);
 		return;
 	}
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '\n')
-			put(r, "\r", 1);
-		put(r, &text[i], 1);
-		r->in_line = text[i] != '\n';
+	while (len > 0) {
+		const char *feed = memchr(text, '\n', len);
+		size_t line = feed == NULL ? len : (size_t)(feed - text);
+
+		put(r, text, line);
+		r->in_line = feed == NULL;
+		if (feed == NULL)
+			return;
+		put(r, "\r\n", 2);
+		text += line + 1;
+		len -= line + 1;
 	}
 }
 
