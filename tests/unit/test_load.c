@@ -102,6 +102,16 @@ static void test_claims(void **state)
 	assert_int_equal(loader_claim_highest(&l, "d", 0x10, 0x10, 0, 0x100000, &gpa), 0);
 	assert_int_equal(gpa, 0x9fbf0);
 	assert_int_equal(loader_claim_highest(&l, "d", UINT64_MAX, 1, 0, UINT64_MAX, &gpa), ERR_NOMEM);
+	/* In the way lie a piece and then the hole below 1 MiB, or holes alone. */
+	assert_int_equal(loader_claim(&l, "low", 0x101000, 0x1000), 0);
+	assert_int_equal(loader_claim_highest(&l, "d", 0x3000, 0x1000, 0, 0x103000, &gpa), 0);
+	assert_int_equal(gpa, 0x9c000);
+	assert_int_equal(loader_claim_highest(&l, "d", 0x3000, 0x1000, 0x9a000, 0x103000, &gpa), ERR_NOMEM);
+	assert_int_equal(loader_claim_lowest(&l, "d", 0x3000, 0x1000, 0x9a000, 0x105000, &gpa), 0);
+	assert_int_equal(gpa, 0x102000);
+	assert_int_equal(loader_claim_lowest(&l, "d", 0x3000, 0x1000, RAM_END - 0x10000, LOADER_4G, &gpa), ERR_NOMEM);
+	assert_int_equal(loader_claim_highest(&l, "nothing", 0, 1, RAM_END, LOADER_4G, &gpa), ERR_NOMEM);
+	assert_int_equal(loader_claim_highest(&l, "nothing", 0, 1, 0, 0, &gpa), 0);
 	while (l.piece_count < LOADER_MAX_PIECES)
 		assert_int_equal(loader_claim_lowest(&l, "e", 1, 1, 0, LOADER_4G, &gpa), 0);
 	assert_int_equal(loader_claim(&l, "f", 0x600000, 1), ERR_FULL);

@@ -35,14 +35,30 @@ static const struct loader_piece *piece_in(const struct loader *l, uint64_t gpa,
 	return NULL;
 }
 
+static bool is_ram(const struct loader *l, uint64_t gpa, uint64_t len)
+{
+	return in_ram(l, gpa, len) && guest_mem_covers(l->mem, gpa, len);
+}
+
 bool loader_is_free(const struct loader *l, uint64_t gpa, uint64_t len)
 {
-	return in_ram(l, gpa, len) && !piece_in(l, gpa, len) && guest_mem_covers(l->mem, gpa, len);
+	return is_ram(l, gpa, len) && !piece_in(l, gpa, len);
 }
 
 bool loader_is_claimed(const struct loader *l, uint64_t gpa)
 {
 	return piece_in(l, gpa, 1) != NULL;
+}
+
+/* What stands there is the caller's to know. */
+static int add_piece(struct loader *l, const char *what, uint64_t gpa, uint64_t len)
+{
+	if (len == 0)
+		return 0;
+	if (l->piece_count == LOADER_MAX_PIECES)
+		return loader_fail(l, ERR_FULL, "%s: the image has more than %u pieces", what, LOADER_MAX_PIECES);
+	l->pieces[l->piece_count++] = (struct loader_piece){gpa, len, what};
+	return 0;
 }
 
 int loader_claim(struct loader *l, const char *what, uint64_t gpa, uint64_t len)
@@ -52,16 +68,13 @@ int loader_claim(struct loader *l, const char *what, uint64_t gpa, uint64_t len)
 
 	if (len == 0)
 		return 0;
-	if (!in_ram(l, gpa, len) || !guest_mem_covers(l->mem, gpa, len))
+	if (!is_ram(l, gpa, len))
 		return loader_fail(l, ERR_RANGE, "%s: %s at 0x%llx is not all inside the guest's memory", what,
 				   fmt_size(size, len), (unsigned long long)gpa);
 	if (other)
 		return loader_fail(l, ERR_OVERLAP, "%s: %s at 0x%llx overlaps %s at 0x%llx", what, fmt_size(size, len),
 				   (unsigned long long)gpa, other->what, (unsigned long long)other->gpa);
-	if (l->piece_count == LOADER_MAX_PIECES)
-		return loader_fail(l, ERR_FULL, "%s: the image has more than %u pieces", what, LOADER_MAX_PIECES);
-	l->pieces[l->piece_count++] = (struct loader_piece){gpa, len, what};
-	return 0;
+	return add_piece(l, what, gpa, len);
 }
 
 static int no_room(struct loader *l, const char *what, uint64_t len, uint64_t from, uint64_t to)
@@ -73,61 +86,82 @@ static int no_room(struct loader *l, const char *what, uint64_t len, uint64_t fr
 			   what, fmt_size(size, len), (unsigned long long)from, (unsigned long long)to);
 }
 
-/* A free place is lowest when it begins at `from`, at the begin of RAM, or where a piece ends. */
-static void lower_candidate(const struct loader *l, uint64_t at, uint64_t len, uint64_t align, uint64_t from,
-			    uint64_t to, uint64_t *best)
+/* The nearest place above gpa where an entry of the map begins that is RAM; UINT64_MAX: none. */
+static uint64_t next_ram_base(const struct loader *l, uint64_t gpa)
 {
-	uint64_t gpa = ALIGN_UP(at < from ? from : at, align);
+	uint64_t best = UINT64_MAX;
 
-	if (gpa >= at && range_below(gpa, len, to) && gpa < *best && loader_is_free(l, gpa, len))
-		*best = gpa;
+	for (unsigned i = 0; i < l->req->map_count; i++) {
+		const struct guest_map_entry *e = &l->req->map[i];
+
+		if (e->type == GUEST_MAP_RAM && e->base > gpa && e->base < best)
+			best = e->base;
+	}
+	return best;
 }
 
+/* Up from `from`, past each piece that is in the way, and where RAM ends to where it begins anew. */
 int loader_claim_lowest(struct loader *l, const char *what, uint64_t len, uint64_t align, uint64_t from, uint64_t to,
 			uint64_t *gpa)
 {
-	uint64_t best = UINT64_MAX;
+	const struct loader_piece *p;
+	uint64_t at = from, next;
 
-	lower_candidate(l, from, len, align, from, to, &best);
-	for (unsigned i = 0; i < l->req->map_count; i++)
-		lower_candidate(l, l->req->map[i].base, len, align, from, to, &best);
-	for (unsigned i = 0; i < l->piece_count; i++)
-		lower_candidate(l, l->pieces[i].gpa + l->pieces[i].len, len, align, from, to, &best);
-	if (best == UINT64_MAX)
-		return no_room(l, what, len, from, to);
-	*gpa = best;
-	return loader_claim(l, what, best, len);
+	for (;;) {
+		uint64_t place = ALIGN_UP(at, align);
+
+		if (place < at || !range_below(place, len, to))
+			return no_room(l, what, len, from, to);
+		p = piece_in(l, place, len);
+		if (!p && is_ram(l, place, len)) {
+			*gpa = place;
+			return add_piece(l, what, place, len);
+		}
+		next = p ? p->gpa + p->len : next_ram_base(l, place);
+		if (next <= at)
+			return no_room(l, what, len, from, to);
+		at = next;
+	}
 }
 
-/* The highest place ends at `to`, at the end of RAM, or where a piece begins. */
-static void higher_candidate(const struct loader *l, uint64_t end, uint64_t len, uint64_t align, uint64_t from,
-			     uint64_t to, uint64_t *best)
+/* The nearest place below gpa where an entry of the map ends that is RAM; 0: none. */
+static uint64_t next_ram_end(const struct loader *l, uint64_t gpa)
 {
-	uint64_t gpa;
+	uint64_t best = 0;
 
-	if (end > to)
-		end = to;
-	if (end < from || end - from < len)
-		return;
-	gpa = ALIGN_DOWN(end - len, align);
-	if (gpa >= from && (*best == UINT64_MAX || gpa > *best) && loader_is_free(l, gpa, len))
-		*best = gpa;
+	for (unsigned i = 0; i < l->req->map_count; i++) {
+		const struct guest_map_entry *e = &l->req->map[i];
+		uint64_t end = e->base + e->len;
+
+		if (e->type == GUEST_MAP_RAM && end < gpa && end > best)
+			best = end;
+	}
+	return best;
 }
 
+/* Down from `to`, below each piece that is in the way, and where RAM begins to the end of what lies below. */
 int loader_claim_highest(struct loader *l, const char *what, uint64_t len, uint64_t align, uint64_t from, uint64_t to,
 			 uint64_t *gpa)
 {
-	uint64_t best = UINT64_MAX;
+	const struct loader_piece *p;
+	uint64_t end = to, next;
 
-	higher_candidate(l, to, len, align, from, to, &best);
-	for (unsigned i = 0; i < l->req->map_count; i++)
-		higher_candidate(l, l->req->map[i].base + l->req->map[i].len, len, align, from, to, &best);
-	for (unsigned i = 0; i < l->piece_count; i++)
-		higher_candidate(l, l->pieces[i].gpa, len, align, from, to, &best);
-	if (best == UINT64_MAX)
-		return no_room(l, what, len, from, to);
-	*gpa = best;
-	return loader_claim(l, what, best, len);
+	while (end >= from && end - from >= len) {
+		uint64_t place = ALIGN_DOWN(end - len, align);
+
+		if (place < from)
+			break;
+		p = piece_in(l, place, len);
+		if (!p && is_ram(l, place, len)) {
+			*gpa = place;
+			return add_piece(l, what, place, len);
+		}
+		next = p ? p->gpa : next_ram_end(l, end);
+		if (next >= end)
+			break;
+		end = next;
+	}
+	return no_room(l, what, len, from, to);
 }
 
 /* The map says RAM and the memory object has none there: the caller's tables contradict each other. */
