@@ -321,10 +321,11 @@ static bool step(struct monitor *m)
 	}
 }
 
-/* Without a key or a guest's doing? Then the time may come, or the terminal have room. */
+/* Without a key or a guest's end? Then the time may come, the terminal have room, or the guest for keys that are kept back. */
 static bool must_look_again(const struct monitor *m)
 {
-	return m->mode == MONITOR_WAITING || m->mode == MONITOR_REPLYING || (m->mode == MONITOR_ATTACHED && m->stalled);
+	return m->mode == MONITOR_WAITING || m->mode == MONITOR_REPLYING ||
+	       (m->mode == MONITOR_ATTACHED && (m->stalled || !ring_empty(&m->ahead)));
 }
 
 uint64_t monitor_step(void *monitor)
