@@ -528,6 +528,30 @@ static void test_the_boot_cpu_looks(void **state)
 	assert_true(v->hw->last_deadline == FOREVER);
 }
 
+static void guest_sti_and_arm(struct vcpu *cpu)
+{
+	guest_sti(cpu);
+	vcpu_request(cpu, VCPU_REQ_TIMER);
+}
+
+/* IF says little of a guest whose own timer comes before it has executed anything: the look stays where it was. */
+static void test_the_boot_cpu_looks_at_a_guest_that_its_timer_holds(void **state)
+{
+	struct vm_exit e = {.reason = EXIT_PREEMPTION_TIMER, .rip = 0x100000};
+
+	(void)state;
+	look_ticks = 100 * FX_TSC_HZ;
+	vcpu_hw_set(v, VCPU_RFLAGS, 2);
+	arm_40_on(&v->clock, 101 * FX_TSC_HZ);
+	e.tsc = alarm_40.at - (uint64_t)vm->clock_offset - 3 * FX_TSC_HZ;
+	v->hw->on_enter = guest_sti_and_arm;
+	will_exit(v, &e);
+	will_exit_for(v, EXIT_PAUSE);
+	assert_int_equal(run(v, FOREVER), RUN_YIELD);
+	assert_int_equal(v->hw->enters, 2);
+	assert_true(v->hw->last_deadline <= rdtsc() + look_ticks);
+}
+
 static void sleep_until(uint64_t tsc)
 {
 	while (rdtsc() < tsc)
@@ -811,6 +835,7 @@ int main(void)
 		T(test_own_alarm_wakes_and_bounds_the_idle_time),
 		T(test_a_deadline_of_never_leaves_the_slice_alone),
 		T(test_the_boot_cpu_looks),
+		T(test_the_boot_cpu_looks_at_a_guest_that_its_timer_holds),
 		T(test_a_sleeper_goes_on_where_it_slept),
 		T(test_a_waiting_monitor_comes_first),
 		T(test_pause_request_keeps_the_others),

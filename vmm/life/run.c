@@ -195,7 +195,8 @@ static uint64_t next_deadline(const struct runner *r, struct vcpu *v, uint64_t s
 
 	if (likely(at <= *look))
 		return at;
-	if (vcpu_hw_get(v, VCPU_RFLAGS) & RFLAGS_IF)
+	/* An interrupt would have come in, or does before the next look: not into a guest that its own timer leaves no time. */
+	if (at > now + r->look_ticks / 16 && (vcpu_hw_get(v, VCPU_RFLAGS) & RFLAGS_IF))
 		*look = now + r->look_ticks;
 	return earlier(at, *look);
 }

@@ -16,6 +16,10 @@
 
 /* See set_timer(). */
 #define TIMER_SLACK_TICKS 16384u
+/* A stay is not shorter: a guest whose timer comes faster than it can be handled would never execute an instruction, and
+ * since the preemption timer's exit comes before an external interrupt's (SDM 3 "VMX-Preemption Timer"), the host would
+ * never get one. */
+#define STAY_TICKS 512u
 
 static_assert(offsetof(struct vcpu_hw, host_rsp) == 0, "HW_HOST_RSP in enter.asm");
 static_assert(offsetof(struct vcpu_hw, launched) == 8, "HW_LAUNCHED in enter.asm");
@@ -63,15 +67,13 @@ void vcpu_invalidate_later(struct vcpu *v, uint32_t what)
 	vcpu_request(v, VCPU_REQ_ENTRY);
 }
 
-/* Ticks of the preemption timer until the deadline. It counts the TSC's bit `timer_shift`; rounding down may end the guest a
- * little early, never late. 0 leaves the guest before its first instruction. */
+/* Ticks of the preemption timer until the deadline. It counts the TSC's bit `timer_shift`; never 0, which would leave the
+ * guest before its first instruction. */
 static uint32_t timer_value(uint64_t deadline, uint64_t now)
 {
-	uint64_t ticks;
+	uint64_t ticks = deadline > now + STAY_TICKS ? deadline - now : STAY_TICKS;
 
-	if (deadline <= now)
-		return 0;
-	ticks = (deadline - now) >> vmx_machine.caps.timer_shift;
+	ticks = (ticks >> vmx_machine.caps.timer_shift) + 1;
 	return ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks;
 }
 
