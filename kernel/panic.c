@@ -34,6 +34,11 @@ void panic_set_hook(void (*hook)(void))
 	hook_fn = hook;
 }
 
+bool panic_begun(void)
+{
+	return __atomic_load_n(&panicking, __ATOMIC_ACQUIRE) != 0;
+}
+
 PRINTF_LIKE(1, 2) static void say(const char *fmt, ...)
 {
 	char line[LINE_BYTES];

@@ -16,7 +16,6 @@
 #define LOCKS_MS 1000u
 #define LINES_EACH 100u
 #define TLB_ROUNDS 50u
-#define PANIC_TICKS 20000000u
 /* Behind the stacks of all CPUs there may be. */
 #define TEST_VA (STACK_WINDOW_BASE + 0x10000000ull)
 
@@ -268,13 +267,11 @@ static bool second_is_there;
 /* On the first CPU, in an NMI, where no other NMI comes in: the other one panics meanwhile, and calls. */
 static void panic_second(struct trap_frame *frame)
 {
-	uint64_t begin = rdtsc();
-
 	(void)frame;
 	if (this_cpu()->index != 0)
 		return;
 	__atomic_store_n(&second_is_there, true, __ATOMIC_RELEASE);
-	while (rdtsc() - begin < PANIC_TICKS)
+	while (!panic_begun())
 		pause();
 	panic("asked for too");
 }
