@@ -183,12 +183,25 @@ void boot_guests(struct machine *m)
 	heap_free(&m->heap, configs);
 }
 
+/* Somebody types, or a script sends, faster than this CPU fetches: without a word he would look for the fault elsewhere. */
+static void say_what_is_lost(const struct uart *u)
+{
+	static uint64_t said;
+
+	if (likely(u->stats.overruns == said))
+		return;
+	said = u->stats.overruns;
+	log_warn("serial port: what was sent to it has been lost in part (%llu times so far): its FIFO was full",
+		 (unsigned long long)said);
+}
+
 /* A turn of the first CPU's own work. Lines that other CPUs have logged come first: the monitor may be about to read them. */
 static uint64_t step(void *ctx)
 {
 	uint64_t next;
 
 	log_catch_up();
+	say_what_is_lost(&the_machine->uart);
 	next = monitor_step(ctx);
 	log_show();
 	return next;
