@@ -52,7 +52,8 @@ static uint32_t lapic_counts_per_100ms(void)
 	lapic_write(LAPIC_SVR, 0x1ff);
 	lapic_write(LAPIC_TIMER_DIVIDE, LAPIC_DIVIDE_1);
 	lapic_write(LAPIC_LVT_TIMER, 0x10000 | LAPIC_VECTOR);
-	for (begin = ticks; ticks == begin;)
+	/* What was done to start the guest may hold up the first ticks. */
+	for (begin = ticks; ticks < begin + 3;)
 		irq_wait();
 	lapic_write(LAPIC_TIMER_INITIAL, 0xffffffff);
 	for (begin = ticks; ticks < begin + 10;)

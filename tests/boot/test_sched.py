@@ -4,6 +4,7 @@ or waits."""
 import json
 import re
 
+from conftest import ELF
 from machine import plain
 
 IPS = 20000000  # ticks of the TSC in a second
@@ -94,6 +95,7 @@ def test_work(boot):
     m.command("sched worker cap=0 weight=100")
     m.command("sched busy weight=300")
     m.command("resume busy")
-    near(work(m) / alone, 0.25, 0.0075)
+    # With DEBUG=1 each slice pays for the audit of its entry and exit, and alone there are hardly any.
+    near(work(m) / alone, 0.25, 0.02 if ELF.endswith("build-debug/avatar.elf") else 0.0075)
     m.command("sched busy pin=0")
     near(work(m) / alone, 1, 0.02)
