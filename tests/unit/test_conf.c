@@ -305,6 +305,38 @@ static void test_set(void **state)
 	assert_int_equal(conf_check(&c, why, sizeof(why)), ERR_INVAL);
 }
 
+/* What is in use is copied; what was there of another one has no meaning any more. */
+static void test_copy(void **state)
+{
+	struct vm_config from, to;
+
+	(void)state;
+	memset(&from, 0x55, sizeof(from));
+	memset(&to, 0xaa, sizeof(to));
+	conf_defaults(&from);
+	assert_string_equal(from.cmdline, "");
+	strcpy(from.name, "x");
+	assert_int_equal(conf_set(&from, "cmdline", "a b", why, sizeof(why)), 0);
+	assert_int_equal(conf_set(&from, "module", "f some words", why, sizeof(why)), 0);
+	assert_int_equal(conf_set(&from, "module", "g", why, sizeof(why)), 0);
+	assert_int_equal(conf_set(&from, "cpuid", "-avx,-fsrm", why, sizeof(why)), 0);
+	conf_copy(&to, &from);
+	assert_string_equal(to.name, "x");
+	assert_string_equal(to.kernel, "");
+	assert_int_equal(to.memory, 256 * MIB);
+	assert_int_equal(to.cpus, 1);
+	assert_string_equal(to.cmdline, "a b");
+	assert_int_equal(to.module_count, 2);
+	assert_string_equal(to.modules[0].args, "some words");
+	assert_string_equal(to.modules[1].file, "g");
+	assert_string_equal(to.modules[1].args, "");
+	assert_int_equal(to.cpuid_hide_count, 2);
+	assert_string_equal(to.cpuid_hide[1], "fsrm");
+	conf_defaults(&to);
+	assert_string_equal(to.cmdline, "");
+	assert_int_equal(to.module_count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_bad_lines), cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_overlong),  cmocka_unit_test(test_sections),
 		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_copy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -315,12 +315,22 @@ const char *conf_key_name(unsigned i)
 /* Fill in what holds when the conf says nothing. */
 void conf_defaults(struct vm_config *c)
 {
-	memset(c, 0, sizeof(*c));
+	memset(c, 0, offsetof(struct vm_config, cmdline));
+	c->cmdline[0] = '\0';
 	c->memory = MEMORY_DEFAULT;
 	c->cpus = 1;
 	c->weight = VM_WEIGHT_DEFAULT;
 	c->pins = VM_PINS_ALL;
 	c->stray_stops = true;
+}
+
+/* Make one configuration like another: what is in use, some hundred bytes of 4 KiB. */
+void conf_copy(struct vm_config *to, const struct vm_config *from)
+{
+	memcpy(to, from, offsetof(struct vm_config, cmdline));
+	memcpy(to->cmdline, from->cmdline, strlen(from->cmdline) + 1);
+	memcpy(to->modules, from->modules, from->module_count * sizeof(from->modules[0]));
+	memcpy(to->cpuid_hide, from->cpuid_hide, from->cpuid_hide_count * sizeof(from->cpuid_hide[0]));
 }
 
 static int refuse_key(const char *key, char *why, size_t why_size)

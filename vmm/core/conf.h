@@ -19,6 +19,8 @@
 /* A VM without name and kernel, all else as if the conf said nothing. */
 void conf_defaults(struct vm_config *c);
 
+void conf_copy(struct vm_config *to, const struct vm_config *from);
+
 /* One key. value: as in the conf, without quotes and comment. why: "memory = 12: ..." */
 MUST_CHECK int conf_set(struct vm_config *c, const char *key, const char *value, char *why, size_t why_size);
 

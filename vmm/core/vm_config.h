@@ -25,8 +25,6 @@ struct vm_config {
 	char name[VM_NAME_MAX];
 	char kernel[VM_FILE_MAX];
 	char initrd[VM_FILE_MAX]; /* empty: none */
-	char cmdline[VM_CMDLINE_MAX];
-	struct vm_module_config modules[VM_MAX_MODULES]; /* for multiboot kernels */
 	unsigned module_count;
 	uint64_t memory; /* bytes, multiple of 4 KiB */
 	unsigned cpus;
@@ -39,7 +37,9 @@ struct vm_config {
 			     stops the VM; `unmapped = ones`: it reads all ones and writes go nowhere */
 	enum vm_restart restart;
 	uint64_t load_address; /* flat images: where to put and start them */
-	/* `cpuid = -fsrm,-avx2`: names of features to hide, one per entry. */
-	char cpuid_hide[VM_MAX_CPUID_RULES][16];
 	unsigned cpuid_hide_count;
+	/* Of these only what is in use has a meaning: see conf_copy(). */
+	char cmdline[VM_CMDLINE_MAX];
+	struct vm_module_config modules[VM_MAX_MODULES]; /* for multiboot kernels */
+	char cpuid_hide[VM_MAX_CPUID_RULES][16];         /* `cpuid = -fsrm,-avx2`: names of features to hide */
 };

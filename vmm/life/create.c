@@ -4,6 +4,7 @@
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
+#include "vmm/core/conf.h"
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/life/freeze.h"
 #include "vmm/life/platform.h"
@@ -120,7 +121,7 @@ int vm_create(struct vmm_host *host, const struct vm_config *config, struct vm *
 	}
 	memset(vm, 0, offsetof(struct vm, config));
 	spin_init(&vm->lock, LOCK_RANK_VM, "vm");
-	vm->config = *config;
+	conf_copy(&vm->config, config);
 	vm->host = host;
 	err = create_memory(host, vm);
 	if (err != 0)

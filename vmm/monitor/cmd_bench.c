@@ -165,18 +165,11 @@ static int bench_begin(struct monitor *m, const struct vm_config *config)
 
 int cmd_bench(struct monitor *m, int argc, char **argv)
 {
-	struct vm_config *config;
 	int err;
 
 	if (images_find(&m->host->images, BENCH_IMAGE) == NULL)
 		return mon_error(m, "there is no boot module " BENCH_IMAGE
 				    ", which has the loops; `make iso` and `make run` put it on the ISO");
-	config = heap_alloc(m->host->heap, sizeof(*config));
-	if (config == NULL)
-		return mon_error(m, "no memory");
-	err = bench_config(m, config, argc, argv);
-	if (err == 0)
-		err = bench_begin(m, config);
-	heap_free(m->host->heap, config);
-	return err;
+	err = bench_config(m, &m->config, argc, argv);
+	return err != 0 ? err : bench_begin(m, &m->config);
 }

@@ -127,17 +127,13 @@ static int read_keys(struct monitor *m, struct vm_config *config, int argc, char
 /* All of it or nothing. */
 static int change(struct monitor *m, struct vm *vm, int argc, char **argv)
 {
-	struct vm_config *wanted = heap_alloc(m->host->heap, sizeof(*wanted));
 	char why[LIFE_WHY];
 	int err;
 
-	if (wanted == NULL)
-		return mon_error(m, "no memory");
-	*wanted = vm->config;
-	err = read_keys(m, wanted, argc, argv);
-	if (err == 0 && vm_share_set(vm, wanted, why) != 0)
+	conf_copy(&m->config, &vm->config);
+	err = read_keys(m, &m->config, argc, argv);
+	if (err == 0 && vm_share_set(vm, &m->config, why) != 0)
 		err = mon_error(m, "%s", why);
-	heap_free(m->host->heap, wanted);
 	return err;
 }
 

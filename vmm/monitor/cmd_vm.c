@@ -97,7 +97,7 @@ static int config_begin(struct monitor *m, struct vm_config *config, int argc, c
 		other = mon_vm(m, name);
 		if (other == NULL)
 			return ERR_NOENT;
-		*config = other->config;
+		conf_copy(config, &other->config);
 		config->autostart = false;
 	}
 	if (str_copy(config->name, argv[1], sizeof(config->name)) != 0)
@@ -142,16 +142,9 @@ static int create(struct monitor *m, const struct vm_config *config)
 
 int cmd_create(struct monitor *m, int argc, char **argv)
 {
-	struct vm_config *config = heap_alloc_raw(m->host->heap, sizeof(*config));
-	int err;
+	int err = config_read(m, &m->config, argc, argv);
 
-	if (config == NULL)
-		return mon_error(m, "no memory");
-	err = config_read(m, config, argc, argv);
-	if (err == 0)
-		err = create(m, config);
-	heap_free(m->host->heap, config);
-	return err;
+	return err != 0 ? err : create(m, &m->config);
 }
 
 int cmd_start(struct monitor *m, int argc, char **argv)

@@ -57,6 +57,8 @@ struct monitor {
 	struct ring held;  /* log lines that came at a bad moment */
 	bool held_lost;    /* more than fitted; the log has them */
 
+	struct vm_config config; /* that the command puts together */
+
 	/* MONITOR_WAITING */
 	waiter_fn *waiter;
 	void (*wait_over)(struct monitor *m); /* what is due then, however it ends; or NULL */
