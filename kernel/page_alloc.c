@@ -56,70 +56,78 @@ static struct free_block *block_of(const struct page_alloc *pa, uint64_t page)
 	return page_hva(pa, page << PAGE_SHIFT);
 }
 
-static void link_block(struct page_alloc *pa, uint64_t page, unsigned order, enum page_past past)
+static uint8_t free_state(unsigned order, enum page_past past)
 {
-	struct free_block *b = block_of(pa, page);
+	return (uint8_t)(past == PAGE_DIRTY ? STATE_DIRTY | order : order);
+}
 
+static void link_block(struct page_pool *pool, struct free_block *b, unsigned order)
+{
 	b->magic = FREE_MAGIC;
-	*state_of(pa, page) = (uint8_t)(past == PAGE_DIRTY ? STATE_DIRTY | order : order);
-	list_add_front(&pa->free[zone_of(page)][past][order], &b->link);
-	pa->orders[zone_of(page)][past] |= BIT32(order);
+	list_add_front(&pool->free[order], &b->link);
+	pool->orders |= BIT32(order);
 }
 
 /* The links lie in memory that anybody could have scribbled on: find out before following them. No trace of them is left. */
-static void unlink_block(struct page_alloc *pa, struct free_block *b, enum page_zone zone, unsigned order,
-			 enum page_past past)
+static void unlink_block(struct page_pool *pool, struct free_block *b, unsigned order)
 {
 	assert(b->magic == FREE_MAGIC); /* else: written to after it was freed */
 	assert(b->link.next->prev == &b->link && b->link.prev->next == &b->link);
 	list_remove(&b->link);
 	b->magic = 0;
 	b->link.next = b->link.prev = NULL;
-	if (list_empty(&pa->free[zone][past][order]))
-		pa->orders[zone][past] &= ~BIT32(order);
+	if (list_empty(&pool->free[order]))
+		pool->orders &= ~BIT32(order);
 }
 
 /* Put a block into the free list of its order, joined with its free buddies as far up as it goes. */
 static void put_block(struct page_alloc *pa, uint64_t page, unsigned order, enum page_past past)
 {
 	enum page_zone zone = zone_of(page);
+	struct page_pool *pool = &pa->pools[zone][past];
+	uint8_t *state = state_of(pa, page);
 
 	pa->free_pages[past] += 1ull << order;
 	for (; order + 1 < PAGE_ORDERS; order++) {
 		uint64_t buddy = page ^ 1ull << order;
-		uint8_t *state = state_of(pa, buddy);
+		uint8_t *other = state_of(pa, buddy);
 
-		if (!state || *state != (past == PAGE_DIRTY ? STATE_DIRTY | order : order) || zone_of(buddy) != zone)
+		if (!other || *other != free_state(order, past) || zone_of(buddy) != zone)
 			break;
-		unlink_block(pa, block_of(pa, buddy), zone, order, past);
-		*state = STATE_INSIDE;
-		*state_of(pa, page) = STATE_INSIDE;
-		page &= ~(1ull << order);
+		unlink_block(pool, block_of(pa, buddy), order);
+		*other = *state = STATE_INSIDE;
+		if (buddy < page) {
+			page = buddy;
+			state = other;
+		}
 	}
-	link_block(pa, page, order, past);
+	*state = free_state(order, past);
+	link_block(pool, block_of(pa, page), order);
 }
 
-/* Take a block of the order out of this zone, splitting a bigger one where needed. */
+/* Take a block of the order out of a zone, splitting a bigger one where needed. */
 static uint64_t take_block(struct page_alloc *pa, enum page_zone zone, unsigned order, enum page_past past)
 {
-	uint32_t enough = pa->orders[zone][past] >> order << order;
+	struct page_pool *pool = &pa->pools[zone][past];
+	uint32_t enough = pool->orders >> order;
 	struct free_block *b;
 	unsigned have;
-	uint64_t page;
+	uint8_t *state;
 
 	if (enough == 0)
 		return PAGE_NONE;
-	have = bits_ffs(enough);
-	b = container_of(list_first(&pa->free[zone][past][have]), struct free_block, link);
-	page = page_hpa(pa, b) >> PAGE_SHIFT;
-	unlink_block(pa, b, zone, have, past);
+	have = order + bits_ffs(enough);
+	b = container_of(pool->free[have].next, struct free_block, link);
+	unlink_block(pool, b, have);
+	state = state_of(pa, page_hpa(pa, b) >> PAGE_SHIFT); /* a block lies in one span, with all of its state */
 	while (have > order) {
 		have--;
-		link_block(pa, page + (1ull << have), have, past);
+		state[1ull << have] = free_state(have, past);
+		link_block(pool, (void *)((uintptr_t)b + (PAGE_SIZE << have)), have);
 	}
-	*state_of(pa, page) = (uint8_t)(STATE_USED | order);
+	*state = (uint8_t)(STATE_USED | order);
 	pa->free_pages[past] -= 1ull << order;
-	return page << PAGE_SHIFT;
+	return page_hpa(pa, b);
 }
 
 /* Add pages [page, end) as free blocks, each as big as alignment and length allow. */
@@ -236,8 +244,8 @@ int page_alloc_init(struct page_alloc *pa, const struct page_alloc_config *cfg)
 	pa->cfg = *cfg;
 	for (unsigned zone = 0; zone < PAGE_ZONES; zone++)
 		for (unsigned order = 0; order < PAGE_ORDERS; order++) {
-			list_init(&pa->free[zone][PAGE_CLEAN][order]);
-			list_init(&pa->free[zone][PAGE_DIRTY][order]);
+			list_init(&pa->pools[zone][PAGE_CLEAN].free[order]);
+			list_init(&pa->pools[zone][PAGE_DIRTY].free[order]);
 		}
 	pa->meta_bytes = ALIGN_UP(make_spans(pa), PAGE_SIZE);
 	pa->meta_base = place_meta(cfg, pa->meta_bytes);
@@ -272,8 +280,9 @@ static uint64_t take_from(struct page_alloc *pa, unsigned order, enum page_zone 
 	assert(order < PAGE_ORDERS && highest < PAGE_ZONES);
 	alloc_lock_acquire(&pa->cfg.lock);
 	for (unsigned zone = highest + 1u; zone-- > lowest && hpa == PAGE_NONE;) {
-		hpa = take_block(pa, (enum page_zone)zone, order, first);
-		if (hpa == PAGE_NONE)
+		if (pa->pools[zone][first].orders >> order != 0)
+			hpa = take_block(pa, (enum page_zone)zone, order, first);
+		else if (pa->pools[zone][second].orders >> order != 0)
 			hpa = take_block(pa, (enum page_zone)zone, order, second);
 	}
 	alloc_lock_release(&pa->cfg.lock);
@@ -426,12 +435,11 @@ uint64_t page_alloc_total_bytes(const struct page_alloc *pa)
  * Returns -1 when it can give none.  Context: any. */
 int page_alloc_largest_order(const struct page_alloc *pa)
 {
-	for (int order = PAGE_ORDERS - 1; order >= 0; order--)
-		for (unsigned zone = PAGE_ZONE_DMA32; zone < PAGE_ZONES; zone++)
-			if (!list_empty(&pa->free[zone][PAGE_CLEAN][order]) ||
-			    !list_empty(&pa->free[zone][PAGE_DIRTY][order]))
-				return order;
-	return -1;
+	uint32_t orders = 0;
+
+	for (unsigned zone = PAGE_ZONE_DMA32; zone < PAGE_ZONES; zone++)
+		orders |= pa->pools[zone][PAGE_CLEAN].orders | pa->pools[zone][PAGE_DIRTY].orders;
+	return orders == 0 ? -1 : (int)bits_fls(orders);
 }
 
 /* The number of free blocks of an order; walks the lists.  Context: nobody allocates meanwhile. */
@@ -442,7 +450,7 @@ size_t page_alloc_count(const struct page_alloc *pa, unsigned order)
 	assert(order < PAGE_ORDERS);
 	for (unsigned zone = 0; zone < PAGE_ZONES; zone++)
 		for (unsigned past = 0; past < PAGE_PASTS; past++)
-			LIST_FOR_EACH(link, &pa->free[zone][past][order])
+			LIST_FOR_EACH(link, &pa->pools[zone][past].free[order])
 	count++;
 	return count;
 }

@@ -53,12 +53,17 @@ struct page_alloc_config {
 	struct alloc_lock lock; /* taken around each operation */
 };
 
+/* The free blocks of a zone that have the same past. */
+struct page_pool {
+	struct list free[PAGE_ORDERS]; /* linked through their own first bytes */
+	uint32_t orders;               /* bit n: there are any of order n */
+};
+
 struct page_alloc {
 	struct page_alloc_config cfg;
 	struct page_span spans[PAGE_MAX_SPANS];
 	size_t span_count;
-	struct list free[PAGE_ZONES][PAGE_PASTS][PAGE_ORDERS]; /* blocks, linked through their own first bytes */
-	uint32_t orders[PAGE_ZONES][PAGE_PASTS];               /* bit n: there are any of order n */
+	struct page_pool pools[PAGE_ZONES][PAGE_PASTS];
 	uint64_t free_pages[PAGE_PASTS];
 	uint64_t scrubbing_pages; /* out of the lists just now, by page_scrub_step() */
 	uint64_t total_pages;     /* what was added, free or not; the state bytes' own pages are not in it */
