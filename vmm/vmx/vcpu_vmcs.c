@@ -64,26 +64,21 @@ void vmcs_clear(struct vmx_cpu *cpu, struct vcpu_hw *hw)
 	__atomic_store_n(&hw->cpu, VMX_NO_CPU, __ATOMIC_RELEASE);
 }
 
-struct vmcs_window vmcs_open(struct vcpu *v)
+struct vmcs_window vmcs_open_other(struct vcpu *v)
 {
 	struct vmx_cpu *cpu = this_vmx_cpu();
-	struct vmcs_window w = {NULL, cpu->current};
+	struct vmcs_window w = {v->hw, cpu->current};
 
-	if (likely(cpu->current == v->hw))
-		return w;
 	assert(v->hw->cpu == VMX_NO_CPU || v->hw->cpu == (int)this_cpu()->index);
 	vmcs_make_current(cpu, v->hw);
-	w.opened = v->hw;
 	return w;
 }
 
 /* A VMCS that was active on no CPU is so again. */
-void vmcs_close(const struct vmcs_window *w)
+void vmcs_close_other(const struct vmcs_window *w)
 {
 	struct vmx_cpu *cpu = this_vmx_cpu();
 
-	if (likely(w->opened == NULL))
-		return;
 	if (w->opened->cpu == VMX_NO_CPU)
 		vmcs_clear(cpu, w->opened);
 	if (w->previous)

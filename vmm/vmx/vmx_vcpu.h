@@ -116,8 +116,21 @@ struct vmcs_window {
 	struct vcpu_hw *opened; /* NULL: it was current */
 	struct vcpu_hw *previous;
 };
-struct vmcs_window vmcs_open(struct vcpu *v);
-void vmcs_close(const struct vmcs_window *w);
+struct vmcs_window vmcs_open_other(struct vcpu *v);
+void vmcs_close_other(const struct vmcs_window *w);
+
+static inline struct vmcs_window vmcs_open(struct vcpu *v)
+{
+	if (likely(this_vmx_cpu()->current == v->hw))
+		return (struct vmcs_window){NULL, NULL};
+	return vmcs_open_other(v);
+}
+
+static inline void vmcs_close(const struct vmcs_window *w)
+{
+	if (unlikely(w->opened != NULL))
+		vmcs_close_other(w);
+}
 
 void vmcs_make_current(struct vmx_cpu *cpu, struct vcpu_hw *hw);
 void vmcs_clear(struct vmx_cpu *cpu, struct vcpu_hw *hw);
