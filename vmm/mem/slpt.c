@@ -34,11 +34,12 @@ static bool table_is_empty(const uint64_t *table)
 static bool leaves_are_free(const struct slpt *s, const uint64_t *table, uint64_t gpa, uint64_t end)
 {
 	const uint64_t *entry = &table[entry_index(gpa, 0)];
-	const uint64_t *last = entry + (end - gpa) / PAGE_SIZE;
+	size_t count = (end - gpa) / PAGE_SIZE;
 	uint64_t any = 0;
 
-	while (entry < last)
-		any |= *entry++;
+#pragma GCC unroll 8
+	for (size_t i = 0; i < count; i++)
+		any |= entry[i];
 	return !is_present(s, any);
 }
 
@@ -71,13 +72,14 @@ static bool leaf_fits(const struct slpt *s, const struct map_cursor *c, unsigned
 static void map_leaves(uint64_t *table, struct map_cursor *c, uint64_t end)
 {
 	uint64_t *entry = &table[entry_index(c->gpa, 0)];
-	uint64_t *last = entry + (end - c->gpa) / PAGE_SIZE;
+	size_t count = (end - c->gpa) / PAGE_SIZE;
 	uint64_t value = c->hpa | c->bits;
 
 	c->hpa += end - c->gpa;
 	c->gpa = end;
-	for (; entry < last; entry++, value += PAGE_SIZE)
-		entry_set(entry, value);
+#pragma GCC unroll 8
+	for (size_t i = 0; i < count; i++, value += PAGE_SIZE)
+		entry_set(&entry[i], value);
 }
 
 /* Fills the part of the cursor's range that lies under this table. */
