@@ -148,8 +148,15 @@ static size_t compose(char *line, size_t size, enum log_level level, const char 
 	return len;
 }
 
+/* On the home CPU its sinks get a line at once when no line waits for them. */
+static bool goes_past_queue(bool home)
+{
+	return home && ring_empty(&queue) && queue_lost == 0;
+}
+
 void log_write(enum log_level level, const char *fmt, ...)
 {
+	bool home = at_home == NULL || at_home(), direct;
 	char line[LINE_BYTES];
 	size_t len;
 	va_list args;
@@ -162,9 +169,13 @@ void log_write(enum log_level level, const char *fmt, ...)
 	va_end(args);
 	ring_overwrite(&ring, line, len);
 	to_sinks(level, line, len, false);
-	enqueue(level, line, len);
+	direct = goes_past_queue(home);
+	if (!direct)
+		enqueue(level, line, len);
 	release();
-	if (at_home == NULL || at_home())
+	if (direct)
+		to_sinks(level, line, len, true);
+	if (home)
 		log_catch_up();
 	else
 		call_home();
