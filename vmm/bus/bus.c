@@ -103,6 +103,7 @@ void bus_init(struct bus *b)
 	b->count = 0;
 	b->unclaimed_reads = b->unclaimed_writes = b->last_unclaimed = 0;
 	b->ranges[0] = (struct bus_range){0};
+#pragma GCC unroll 8
 	for (unsigned i = 0; i < BUS_GUESSES; i++)
 		b->guesses[i] = &b->ranges[0];
 }
@@ -119,7 +120,9 @@ int bus_register(struct bus *b, uint64_t base, uint64_t len, const struct bus_op
 		return ERR_INVAL;
 	if (range_wraps(base, len))
 		return ERR_RANGE;
-	at = upper_bound(b, base);
+	/* From the top: parts register in about the order of their addresses. */
+	for (at = b->count; at > 0 && b->ranges[at - 1].base > base; at--)
+		;
 	if (at > 0 && range_overlaps(b->ranges[at - 1].base, b->ranges[at - 1].len, base, len))
 		return ERR_OVERLAP;
 	if (at < b->count && range_overlaps(b->ranges[at].base, b->ranges[at].len, base, len))

@@ -123,36 +123,37 @@ static int fill_fw_cfg(struct vm *vm)
 	return err != 0 ? err : fw_cfg_add_number(f, FW_CFG_MAX_CPUS, vm->vcpu_count, 2);
 }
 
-/* Addresses cannot collide but by our own mistake: the errors are for completeness, the first one ends it. */
+/* In the order of their ports, which the bus keeps. Addresses cannot collide but by our own mistake: the errors are for
+ * completeness, the first one ends it. */
 static int register_parts(struct vm *vm)
 {
 	struct vm_platform *b = vm->platform;
-	int err = vuart_register(&b->uart, &vm->ports, UART_COM1_BASE, "com1");
+	int err = vpit_register(&b->pit, &vm->ports);
 
 	if (err == 0)
-		err = vpic_register(&b->pic, &vm->ports);
-	if (err == 0)
-		err = vpit_register(&b->pit, &vm->ports);
+		err = vi8042_register(&b->i8042, &vm->ports);
 	if (err == 0)
 		err = vrtc_register(&b->rtc, &vm->ports);
 	if (err == 0)
-		err = vi8042_register(&b->i8042, &vm->ports);
+		err = vpost_register(&b->post, &vm->ports);
+	if (err == 0)
+		err = vpic_register(&b->pic, &vm->ports);
+	if (err == 0)
+		err = vdebug_console_register(&b->debug_console, &vm->ports);
+	if (err == 0 && vm->config.debug_exit)
+		err = vdebug_exit_register(&b->debug_exit, &vm->ports);
+	if (err == 0)
+		err = vuart_register(&b->uart, &vm->ports, UART_COM1_BASE, "com1");
+	if (err == 0)
+		err = fill_fw_cfg(vm);
+	if (err == 0)
+		err = fw_cfg_register(&b->fw_cfg, &vm->ports);
 	if (err == 0)
 		err = vacpi_pm_register(&b->pm, &vm->ports);
 	if (err == 0)
 		err = vpci_pc_plug(&b->pc, &b->pci, VPCI_PC_WITH_PM, VACPI_PM_BASE);
 	if (err == 0)
 		err = vpci_register(&b->pci, &vm->ports);
-	if (err == 0)
-		err = vpost_register(&b->post, &vm->ports);
-	if (err == 0)
-		err = vdebug_console_register(&b->debug_console, &vm->ports);
-	if (err == 0 && vm->config.debug_exit)
-		err = vdebug_exit_register(&b->debug_exit, &vm->ports);
-	if (err == 0)
-		err = fill_fw_cfg(vm);
-	if (err == 0)
-		err = fw_cfg_register(&b->fw_cfg, &vm->ports);
 	if (err == 0)
 		err = bus_register(&vm->mmio, IOAPIC_DEFAULT_BASE, IOAPIC_SIZE, &vioapic_ops, &b->ioapic, "ioapic");
 	return err;
@@ -246,6 +247,19 @@ static int join_scheduler(struct vmm_host *host, struct vm *vm, char why[LIFE_WH
 	return err != 0 ? err : sched_group_init(&vm->platform->group, c->weight, c->cap);
 }
 
+/* Zeroed but for the console and the parts: each one's init sets all of it. */
+static struct vm_platform *alloc_board(struct vmm_host *host, unsigned cpus)
+{
+	size_t bytes = sizeof(struct vm_platform) + cpus * sizeof(struct cpu_board);
+	struct vm_platform *b = heap_alloc_raw(host->heap, bytes);
+
+	if (b == NULL)
+		return NULL;
+	memset(b, 0, offsetof(struct vm_platform, console));
+	memset(&b->apic_page_lock, 0, bytes - offsetof(struct vm_platform, apic_page_lock));
+	return b;
+}
+
 int platform_create(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 {
 	int err;
@@ -256,7 +270,7 @@ int platform_create(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 	vm->open_bus[1] = (struct guest_range){PLATFORM_PCI_HOLE, 4 * GIB - PLATFORM_PCI_HOLE};
 	vm->open_bus_count = 2;
 	vm_clock_init(vm, host->tsc_hz, board_clock_changed);
-	vm->platform = heap_alloc(host->heap, sizeof(*vm->platform) + vm->vcpu_count * sizeof(vm->platform->cpus[0]));
+	vm->platform = alloc_board(host, vm->vcpu_count);
 	if (vm->platform == NULL)
 		return ERR_NOMEM;
 	vm->platform->vm = vm;
