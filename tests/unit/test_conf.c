@@ -344,8 +344,7 @@ int main(void)
 		cmocka_unit_test(test_all_keys),  cmocka_unit_test(test_comments_and_quotes),
 		cmocka_unit_test(test_bad_lines), cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_overlong),  cmocka_unit_test(test_sections),
-		cmocka_unit_test(test_set),
-		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_set),       cmocka_unit_test(test_copy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
