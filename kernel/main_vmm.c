@@ -13,6 +13,7 @@
 #include "kernel/log.h"
 #include "kernel/panic.h"
 #include "vmm/core/conf.h"
+#include "vmm/life/platform.h"
 #include "vmm/life/run.h"
 #include "vmm/life/runner.h"
 #include "vmm/vmx/vmx_bits.h"
@@ -110,6 +111,8 @@ void boot_vmx(struct machine *m)
 		err = vmx_slpt_format(&m->host.slpt_format);
 	if (err != 0)
 		log_error("VT-x cannot be used: %s", err_str(err));
+	else
+		platform_share_apic_page(&m->host);
 	m->host.can_run = err == 0;
 }
 

@@ -15,6 +15,7 @@ static void begin(enum vcpu_apic_help help)
 	fx_image();
 	fake_machine.apic_help = help;
 	fake_machine.apic_access_page = APIC_PAGE;
+	platform_share_apic_page(&fx_host);
 	vm = fx_vm("a", "2");
 	v = vm->vcpus[0];
 	vcpu_hw_set(v, VCPU_RFLAGS, 0x202);
@@ -22,6 +23,7 @@ static void begin(enum vcpu_apic_help help)
 
 static void end(void)
 {
+	slpt_destroy(&fx_host.apic_tables);
 	fx_host_destroy();
 	fake_machine.apic_help = VCPU_APIC_NONE;
 	fake_machine.apic_access_page = 0;

@@ -280,30 +280,47 @@ static void test_generation(void **state)
 	finish();
 }
 
-/* The page goes, the tables stay for whoever walks them, and take the page again. */
-static void test_hidden_page_leaves_its_tables(void **state)
+/* A table of another tree maps here what it maps there, and is neither changed nor given back here. */
+static void test_borrowed_table(void **state)
 {
+	struct slpt from, s;
 	struct slpt_leaf leaf;
-	uint64_t g;
 	size_t tables;
+	uint64_t g;
 
 	(void)state;
 	start();
-	assert_int_equal(slpt_hide_page(&fx.s, 0xfee00000), ERR_NOENT);
-	assert_int_equal(slpt_hide_page(&fx.s, UINT64_MAX), ERR_NOENT);
+	assert_int_equal(slpt_init(&from, &fx.format, &fx.pages.source), 0);
+	assert_int_equal(slpt_map_range(&from, 0xfee00000, 0x5000, 0x1000, SLPT_RW, MEMTYPE_WB), 0);
+	assert_int_equal(slpt_borrow(&fx.s, &from, 0xfee00000), ERR_NOENT); /* no way there */
 	assert_int_equal(slpt_map_range(&fx.s, 0, 0, 0x400000, SLPT_RWX, MEMTYPE_WB), 0);
-	assert_int_equal(slpt_hide_page(&fx.s, 0), ERR_NOENT); /* part of a larger leaf */
-	assert_int_equal(slpt_map_range(&fx.s, 0xfee00000, 0x5000, 0x1000, SLPT_RW, MEMTYPE_WB), 0);
-	g = slpt_generation(&fx.s);
+	assert_int_equal(slpt_borrow(&fx.s, &from, 0), ERR_OVERLAP);
 	tables = fx.s.table_count;
-	assert_int_equal(slpt_hide_page(&fx.s, 0xfee00000), 0);
-	assert_true(slpt_generation(&fx.s) > g);
-	assert_int_equal(fx.s.table_count, tables);
-	assert_int_equal(slpt_lookup(&fx.s, 0xfee00000, &leaf), ERR_NOENT);
-	assert_int_equal(slpt_map_range(&fx.s, 0xfee00000, 0x6000, 0x1000, SLPT_RW, MEMTYPE_WB), 0);
+	g = slpt_generation(&fx.s);
+	assert_int_equal(slpt_borrow(&fx.s, &from, 0xfee00000), 0);
+	assert_int_equal(slpt_borrow(&fx.s, &from, 0xfee00000), ERR_OVERLAP);
+	assert_int_equal(slpt_generation(&fx.s), g);
 	assert_int_equal(slpt_lookup(&fx.s, 0xfee00000, &leaf), 0);
-	assert_true(leaf.hpa == 0x6000 && fx.s.table_count == tables);
-	assert_int_equal(slpt_hide_page(&fx.s, 0xfee00000), 0);
+	assert_true(leaf.hpa == 0x5000 && leaf.prot == SLPT_RW && fx.s.table_count == tables);
+	assert_int_equal(slpt_lookup(&fx.s, 0xfee01000, &leaf), ERR_NOENT);
+	/* Not through this tree. */
+	assert_int_equal(slpt_map_range(&fx.s, 0xfee01000, 0x6000, 0x1000, SLPT_RW, MEMTYPE_WB), ERR_OVERLAP);
+	assert_int_equal(slpt_protect_range(&fx.s, 0, 1ull << 32, SLPT_R), 0);
+	assert_int_equal(slpt_lookup(&fx.s, 0xfee00000, &leaf), 0);
+	assert_int_equal(leaf.prot, SLPT_RW);
+	/* Two trees, of which one goes with it and one has returned it. */
+	assert_int_equal(slpt_init(&s, &fx.format, &fx.pages.source), 0);
+	assert_int_equal(slpt_map_range(&s, 0, 0x400000, 0x1000, SLPT_RWX, MEMTYPE_WB), 0);
+	assert_int_equal(slpt_borrow(&s, &from, 0xfee00000), 0);
+	slpt_destroy(&s);
+	g = slpt_generation(&fx.s);
+	slpt_return(&fx.s);
+	assert_true(slpt_generation(&fx.s) > g);
+	assert_int_equal(slpt_lookup(&fx.s, 0xfee00000, &leaf), ERR_NOENT);
+	assert_int_equal(slpt_lookup(&from, 0xfee00000, &leaf), 0);
+	assert_int_equal(slpt_borrow(&fx.s, &from, 0xfee00000), 0);
+	slpt_return(&fx.s);
+	slpt_destroy(&from);
 	finish();
 }
 
@@ -556,7 +573,7 @@ int main(void)
 		cmocka_unit_test(test_overlap_changes_nothing),
 		cmocka_unit_test(test_split_keeps_flags),
 		cmocka_unit_test(test_generation),
-		cmocka_unit_test(test_hidden_page_leaves_its_tables),
+		cmocka_unit_test(test_borrowed_table),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_every_allocation_fails_once),
 		cmocka_unit_test(test_bad_format),

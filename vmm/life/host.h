@@ -21,6 +21,7 @@ struct vmm_host {
 	struct image_store images;
 	struct mtrr_state mtrr;
 	struct slpt_format slpt_format;
+	struct slpt apic_tables; /* of the APIC's page, see platform.h; without a root when there is none */
 	uint64_t tsc_hz;
 	uint64_t (*wall_seconds)(void); /* seconds since 1970, now */
 	uint64_t (*free_bytes)(void);   /* memory that can still be given away */

@@ -24,6 +24,9 @@ size_t platform_ram_ranges(uint64_t memory, struct guest_range ranges[PLATFORM_M
 /* The map the guest is told (e820). Returns the number of entries (at most PLATFORM_MAX_MAP). */
 unsigned platform_memory_map(const struct vm *vm, struct guest_map_entry map[PLATFORM_MAX_MAP]);
 
+/* Once, before the first VM: the tables that map the local APIC's page, for all VMs. Without memory for them there are none. */
+void platform_share_apic_page(struct vmm_host *host);
+
 /* Make all parts, wire them, put them on the buses; one local APIC per vCPU. Returns 0 or an error with nothing left
  * behind; why then says what is wrong, unless it is ERR_NOMEM. */
 MUST_CHECK int platform_create(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY]);

@@ -97,33 +97,40 @@ static void apic_eoi(void *ctx, uint8_t vector)
 	vm_unlock(b->vm);
 }
 
-/* The APIC's page is there as long as all vCPUs are in xAPIC mode: one that has left it must find nothing at that address,
- * and all share the tables. While it is not there, accesses are EPT violations, and are carried out all the same; so it is
- * when there is no memory for the tables. */
-static void unmap_apic_page(struct vm_platform *b)
-{
-	int err = slpt_hide_page(&b->vm->slpt, LAPIC_DEFAULT_BASE);
-
-	assert(err == 0); /* it was mapped, as a page of its own */
-	b->apic_page_mapped = false;
-}
-
-/* An entry that is added needs no invalidation; one that goes raises the tables' generation, so that this vCPU invalidates
- * before it enters. Others that use it for a moment longer are in xAPIC mode and do no harm; the tables stay, since they may
- * be walking them. */
-static void map_apic_page(struct vm_platform *b)
+/* The page is one for all VMs, and so are the tables that map it, up to the entry that stands for the fourth GiB: no VM has
+ * anything else there. */
+void platform_share_apic_page(struct vmm_host *host)
 {
 	uint64_t page = vcpu_hw_apic_access_page();
-	bool wanted = page != 0;
+
+	if (page == 0)
+		return;
+	if (slpt_init(&host->apic_tables, &host->slpt_format, &host->pages) != 0 ||
+	    slpt_map_range(&host->apic_tables, LAPIC_DEFAULT_BASE, page, PAGE_SIZE, SLPT_RW, MEMTYPE_WB) != 0)
+		slpt_destroy(&host->apic_tables);
+}
+
+/* The APIC's page is there as long as all vCPUs are in xAPIC mode: one that has left it must find nothing at that address,
+ * and all share the tables. While it is not there, accesses are EPT violations, and are carried out all the same; so it is
+ * when there was no memory for the tables.
+ *
+ * An entry that is added needs no invalidation; one that goes raises the tables' generation, so that this vCPU invalidates
+ * before it enters. Others that use it for a moment longer are in xAPIC mode and do no harm. */
+static void map_apic_page(struct vm_platform *b)
+{
+	const struct slpt *tables = &b->vm->host->apic_tables;
+	struct slpt *s = &b->vm->slpt;
+	bool wanted = tables->root != NULL;
 
 	spin_lock(&b->apic_page_lock);
 	for (unsigned i = 0; i < b->vm->vcpu_count; i++)
 		wanted = wanted && vlapic_mmio_enabled(&b->cpus[i].lapic);
-	if (!wanted && b->apic_page_mapped)
-		unmap_apic_page(b);
-	else if (wanted && !b->apic_page_mapped)
-		b->apic_page_mapped =
-			slpt_map_range(&b->vm->slpt, LAPIC_DEFAULT_BASE, page, PAGE_SIZE, SLPT_RW, MEMTYPE_WB) == 0;
+	if (!wanted && b->apic_page_mapped) {
+		slpt_return(s);
+		b->apic_page_mapped = false;
+	} else if (wanted && !b->apic_page_mapped) {
+		b->apic_page_mapped = slpt_borrow(s, tables, LAPIC_DEFAULT_BASE) == 0;
+	}
 	spin_unlock(&b->apic_page_lock);
 }
 

@@ -7,12 +7,15 @@
  * still be used from a cache, and so the generation rises. A misconfigured entry is never cached either; this builder
  * makes none, so that an EPT-misconfiguration exit means a bug of ours.
  *
- * No table but the root is ever empty, save where slpt_hide_page() has been. It makes "unmap" the exact reverse of "map". */
+ * No table but the root is ever empty. It makes "unmap" the exact reverse of "map". */
 #include "vmm/mem/slpt.h"
 
 #include "kernel/lib/assert.h"
 #include "kernel/lib/errors.h"
 #include "vmm/mem/slpt_tree.h"
+
+/* A table that is borrowed stands at this level: it maps 1 GiB. */
+#define BORROW_LEVEL 2u
 
 /* Where a walk over a range stands; moves on as leaves are written. */
 struct map_cursor {
@@ -49,10 +52,11 @@ static bool range_is_free(const struct slpt *s, const uint64_t *table, unsigned 
 		return leaves_are_free(s, table, gpa, end);
 	while (gpa < end) {
 		uint64_t next = step_end(gpa, end, level);
-		uint64_t entry = table[entry_index(gpa, level)];
+		const uint64_t *at = &table[entry_index(gpa, level)];
+		uint64_t entry = *at;
 
 		if (is_present(s, entry)) {
-			if (is_leaf(s, entry, level))
+			if (is_leaf(s, entry, level) || at == s->borrowed)
 				return false;
 			if (!range_is_free(s, entry_table(s, entry), level - 1, gpa, next))
 				return false;
@@ -127,6 +131,7 @@ static void clear_table(struct slpt *s, uint64_t *table, unsigned level, uint64_
 		} else if (is_present(s, *entry)) {
 			uint64_t *child = entry_table(s, *entry);
 
+			assert(entry != s->borrowed);
 			clear_table(s, child, level - 1, gpa, next, changed);
 			if (next - gpa == level_size(level) || table_is_empty(child)) {
 				entry_set(entry, 0);
@@ -184,7 +189,7 @@ static void release_tables(struct slpt *s, uint64_t *table, unsigned level)
 {
 	if (level > 0)
 		for (unsigned i = 0; (i = next_used(table, i)) < SLPT_ENTRIES; i++)
-			if (is_present(s, table[i]) && !is_leaf(s, table[i], level))
+			if (is_present(s, table[i]) && !is_leaf(s, table[i], level) && &table[i] != s->borrowed)
 				release_tables(s, entry_table(s, table[i]), level - 1);
 	table_release(s, table);
 }
@@ -245,23 +250,36 @@ int slpt_unmap_range(struct slpt *s, uint64_t gpa, uint64_t len)
 	return err;
 }
 
-/* Takes one 4 KiB page out and leaves the tables on the way to it in place, empty or not, until slpt_destroy(): other
- * processors may be walking them. They may also use the page itself until they have invalidated.
- * Returns 0; ERR_NOENT: it is not mapped by a leaf of its own.
+/* Hangs a table of another tree into this one: that which maps the 1 GiB around gpa there does so here, too. One at a time.
+ * from: stays as it is until the table has been returned and no processor uses s any more. It maps gpa, by a smaller leaf.
+ * Returns 0; ERR_OVERLAP: something is mapped there; ERR_NOENT: nothing within 512 GiB of it is.
  * Context: the guest may run; the caller serialises changes of one tree. */
-int slpt_hide_page(struct slpt *s, uint64_t gpa)
+int slpt_borrow(struct slpt *s, const struct slpt *from, uint64_t gpa)
 {
+	const uint64_t *table = from->root;
 	unsigned level;
-	uint64_t *entry;
+	uint64_t *entry = find_entry(s, gpa, &level);
 
-	if (gpa >= BIT64(s->format->gpa_bits))
+	if (is_present(s, *entry) || level < BORROW_LEVEL || s->borrowed != NULL)
+		return ERR_OVERLAP;
+	if (level > BORROW_LEVEL)
 		return ERR_NOENT;
-	entry = find_entry(s, gpa, &level);
-	if (!is_present(s, *entry) || level != 0)
-		return ERR_NOENT;
-	entry_set(entry, 0);
-	generation_raise(s);
+	for (level = root_level(from); level > BORROW_LEVEL; level--)
+		table = entry_table(from, table[entry_index(gpa, level)]);
+	table = entry_table(from, table[entry_index(gpa, BORROW_LEVEL)]);
+	entry_set(entry, table_entry(s, table));
+	s->borrowed = entry;
 	return 0;
+}
+
+/* Takes the borrowed table out again. Other processors may use it until they have invalidated.
+ * Context: as slpt_borrow(); a table has been borrowed. */
+void slpt_return(struct slpt *s)
+{
+	assert(s->borrowed != NULL);
+	entry_set(s->borrowed, 0);
+	s->borrowed = NULL;
+	generation_raise(s);
 }
 
 static void leaf_decode(const struct slpt *s, uint64_t entry, uint64_t gpa, unsigned level, struct slpt_leaf *leaf)

@@ -48,6 +48,7 @@ struct slpt {
 	uint64_t root_hpa;
 	size_t table_count;  /* tables held, the root among them */
 	uint64_t generation; /* see slpt_generation() */
+	uint64_t *borrowed;  /* the entry that points to a table of another tree, see slpt_borrow(); NULL: none */
 	/* Called after each rise of the generation, on the CPU that changed the tables; NULL: nobody runs on them. */
 	void (*changed)(void *ctx);
 	void *ctx;
@@ -70,7 +71,8 @@ void slpt_destroy(struct slpt *s);
 MUST_CHECK int slpt_map_range(struct slpt *s, uint64_t gpa, uint64_t hpa, uint64_t len, enum slpt_prot prot,
 			      enum memtype memtype);
 MUST_CHECK int slpt_unmap_range(struct slpt *s, uint64_t gpa, uint64_t len);
-MUST_CHECK int slpt_hide_page(struct slpt *s, uint64_t gpa);
+MUST_CHECK int slpt_borrow(struct slpt *s, const struct slpt *from, uint64_t gpa);
+void slpt_return(struct slpt *s);
 MUST_CHECK int slpt_protect_range(struct slpt *s, uint64_t gpa, uint64_t len, enum slpt_prot prot);
 
 MUST_CHECK int slpt_lookup(const struct slpt *s, uint64_t gpa, struct slpt_leaf *leaf);

@@ -108,7 +108,9 @@ static void protect_table(struct slpt *s, uint64_t *table, unsigned level, uint6
 		uint64_t next = step_end(gpa, end, level);
 		uint64_t *entry = &table[entry_index(gpa, level)];
 
-		if (is_present(s, *entry) && !is_leaf(s, *entry, level)) {
+		if (entry == s->borrowed) {
+			/* is not ours to change */
+		} else if (is_present(s, *entry) && !is_leaf(s, *entry, level)) {
 			protect_table(s, entry_table(s, *entry), level - 1, gpa, next, bits, changed);
 		} else if (is_present(s, *entry) && (*entry & s->format->prot_mask) != bits) {
 			entry_protect(s, entry, bits);
