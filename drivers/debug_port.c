@@ -13,6 +13,5 @@ bool debug_port_present(const struct hw_io *hw)
 /* Write text.  Context: any, also a panic; debug_port_present(). */
 void debug_port_write(const struct hw_io *hw, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		hw_out8(hw, DEBUG_PORT, (uint8_t)text[i]);
+	hw_out8_run(hw, DEBUG_PORT, text, len);
 }

@@ -28,6 +28,12 @@ static void real_out8(void *ctx, uint16_t port, uint8_t value)
 	outb(port, value);
 }
 
+static void real_out8_run(void *ctx, uint16_t port, const void *bytes, size_t count)
+{
+	(void)ctx;
+	outsb(port, bytes, count);
+}
+
 static void real_out16(void *ctx, uint16_t port, uint16_t value)
 {
 	(void)ctx;
@@ -95,6 +101,7 @@ const struct hw_io hw_real = {
 	.in16 = real_in16,
 	.in32 = real_in32,
 	.out8 = real_out8,
+	.out8_run = real_out8_run,
 	.out16 = real_out16,
 	.out32 = real_out32,
 	.read32 = real_read32,

@@ -10,6 +10,7 @@ struct hw_io {
 	uint16_t (*in16)(void *ctx, uint16_t port);
 	uint32_t (*in32)(void *ctx, uint16_t port);
 	void (*out8)(void *ctx, uint16_t port, uint8_t value);
+	void (*out8_run)(void *ctx, uint16_t port, const void *bytes, size_t count); /* one after the other */
 	void (*out16)(void *ctx, uint16_t port, uint16_t value);
 	void (*out32)(void *ctx, uint16_t port, uint32_t value);
 	/* reg: where the register is mapped, naturally aligned. */
@@ -47,6 +48,11 @@ static inline uint32_t hw_in32(const struct hw_io *hw, unsigned port)
 static inline void hw_out8(const struct hw_io *hw, unsigned port, unsigned value)
 {
 	hw->out8(hw->ctx, (uint16_t)port, (uint8_t)value);
+}
+
+static inline void hw_out8_run(const struct hw_io *hw, unsigned port, const void *bytes, size_t count)
+{
+	hw->out8_run(hw->ctx, (uint16_t)port, bytes, count);
 }
 
 static inline void hw_out16(const struct hw_io *hw, unsigned port, unsigned value)

@@ -30,15 +30,27 @@ static const char *const level_names[LOG_LEVEL_COUNT] = {"error", "warn", "info"
 /* What stands before the text; the usual case is not decorated. */
 static const char *const level_marks[LOG_LEVEL_COUNT] = {"error: ", "warning: ", "", "debug: "};
 
+#define STAMP_BYTES 16u
+
+/* "[     0.000000] ", digit by digit: every line has one. After 11 days it is longer. */
 static size_t stamp(char *line, size_t size)
 {
 	uint64_t us;
 
+	memcpy(line, "[     -.------] ", STAMP_BYTES);
 	if (clock_read == NULL)
-		return fmt_snprintf(line, size, "[     -.------] ");
+		return STAMP_BYTES;
 	us = muldiv_u64(clock_read() - clock_zero, 1000000, clock_hz);
-	return fmt_snprintf(line, size, "[%6llu.%06llu] ", (unsigned long long)(us / 1000000),
-			    (unsigned long long)(us % 1000000));
+	if (us >= 1000000000000)
+		return fmt_snprintf(line, size, "[%llu.%06llu] ", (unsigned long long)(us / 1000000),
+				    (unsigned long long)(us % 1000000));
+	for (unsigned at = 13; at > 0 && (us != 0 || at >= 6); at--) {
+		if (at == 7)
+			continue;
+		line[at] = (char)('0' + us % 10);
+		us /= 10;
+	}
+	return STAMP_BYTES;
 }
 
 static void acquire(void)
@@ -140,7 +152,8 @@ static size_t compose(char *line, size_t size, enum log_level level, const char 
 {
 	size_t len = stamp(line, size);
 
-	fmt_append(line, size, &len, "%s", level_marks[level]);
+	if (level_marks[level][0] != '\0')
+		fmt_append(line, size, &len, "%s", level_marks[level]);
 	len += fmt_vsnprintf(line + len, size - len, fmt, args);
 	if (len > size - 2)
 		len = size - 2;

@@ -88,8 +88,17 @@ int memcmp(const void *a, const void *b, size_t n)
 
 void *memchr(const void *s, int c, size_t n)
 {
+	const uint64_t ones = 0x0101010101010101ull;
+	const uint64_t pattern = (uint8_t)c * ones;
 	const uint8_t *p = s;
 
+	/* A byte is zero where subtracting one borrows from its highest bit, and that was not set. */
+	for (; n >= 8; n -= 8, p += 8) {
+		uint64_t differs = load64(p) ^ pattern;
+
+		if (((differs - ones) & ~differs & ones << 7) != 0)
+			break;
+	}
 	for (; n > 0; n--, p++)
 		if (*p == (uint8_t)c)
 			return (void *)(uintptr_t)p;

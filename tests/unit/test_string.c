@@ -111,6 +111,16 @@ static void test_memchr(void **state)
 	assert_ptr_equal(lib_memchr(text, 0xff, sizeof(text)), text + 5);
 	assert_null(lib_memchr(text, 'd', 4));
 	assert_null(lib_memchr(text, 'a', 0));
+	/* At every place of a long one, behind bytes that differ from it in one bit, and not behind its end. */
+	for (size_t at = 0; at < 40; at++) {
+		uint8_t bytes[40];
+
+		memset(bytes, 0x81, sizeof(bytes));
+		bytes[at] = 0x80;
+		assert_ptr_equal(lib_memchr(bytes, 0x80, sizeof(bytes)), bytes + at);
+		assert_null(lib_memchr(bytes, 0x80, at));
+		assert_null(lib_memchr(bytes, 0x00, sizeof(bytes)));
+	}
 }
 
 static void test_lengths(void **state)
