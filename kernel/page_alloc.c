@@ -280,10 +280,11 @@ static uint64_t take_from(struct page_alloc *pa, unsigned order, enum page_zone 
 	assert(order < PAGE_ORDERS && highest < PAGE_ZONES);
 	alloc_lock_acquire(&pa->cfg.lock);
 	for (unsigned zone = highest + 1u; zone-- > lowest && hpa == PAGE_NONE;) {
-		if (pa->pools[zone][first].orders >> order != 0)
-			hpa = take_block(pa, (enum page_zone)zone, order, first);
-		else if (pa->pools[zone][second].orders >> order != 0)
-			hpa = take_block(pa, (enum page_zone)zone, order, second);
+		const struct page_pool *pools = pa->pools[zone];
+		enum page_past past = pools[first].orders >> order != 0 ? first : second;
+
+		if (pools[past].orders >> order != 0)
+			hpa = take_block(pa, (enum page_zone)zone, order, past);
 	}
 	alloc_lock_release(&pa->cfg.lock);
 	return hpa;

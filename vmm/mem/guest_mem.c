@@ -171,14 +171,34 @@ void guest_mem_destroy(struct guest_mem *m)
 	*m = (struct guest_mem){.pages = m->pages};
 }
 
+/* The stretch of the host's memory whose type was looked up last: many blocks lie in one. */
+struct typed {
+	const struct mtrr_state *mtrr; /* NULL: all is write-back */
+	uint64_t hpa, len;
+	enum memtype type;
+};
+
+/* The type at hpa, and how many bytes of at most *len have it. Looks ahead to the end of the GiB, which no block crosses. */
+static enum memtype type_at(struct typed *t, uint64_t hpa, uint64_t *len)
+{
+	if (!t->mtrr)
+		return MEMTYPE_WB;
+	if (hpa - t->hpa >= t->len) {
+		t->hpa = hpa;
+		t->type = mtrr_uniform_block(t->mtrr, hpa, PAGE_SIZE_1G - hpa % PAGE_SIZE_1G, &t->len);
+	}
+	if (*len > t->hpa + t->len - hpa)
+		*len = t->hpa + t->len - hpa;
+	return t->type;
+}
+
 /* Maps one block with the type each part of it has in the host; *done counts the bytes mapped. */
-static int map_block(const struct guest_block *b, struct slpt *s, uint64_t hpa, const struct mtrr_state *mtrr,
-		     uint64_t *done)
+static int map_block(const struct guest_block *b, struct slpt *s, uint64_t hpa, struct typed *t, uint64_t *done)
 {
 	*done = 0;
 	while (*done < b->len) {
 		uint64_t len = b->len - *done;
-		enum memtype type = mtrr ? mtrr_uniform_block(mtrr, hpa + *done, len, &len) : MEMTYPE_WB;
+		enum memtype type = type_at(t, hpa + *done, &len);
 		int err = slpt_map_range(s, b->gpa + *done, hpa + *done, len, SLPT_RWX, type);
 
 		if (err)
@@ -201,10 +221,12 @@ static void unmap_made(struct slpt *s, uint64_t gpa, uint64_t len)
  * Returns 0, or what slpt_map_range returned: then none of it is mapped. */
 int guest_mem_map_into(const struct guest_mem *m, struct slpt *s, const struct mtrr_state *mtrr)
 {
+	struct typed t = {.mtrr = mtrr};
+
 	for (size_t i = 0; i < m->block_count; i++) {
 		const struct guest_block *b = &m->blocks[i];
 		uint64_t done;
-		int err = map_block(b, s, m->pages->hpa_of(m->pages->ctx, b->hva), mtrr, &done);
+		int err = map_block(b, s, m->pages->hpa_of(m->pages->ctx, b->hva), &t, &done);
 
 		if (!err)
 			continue;

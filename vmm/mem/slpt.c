@@ -36,13 +36,14 @@ static bool table_is_empty(const uint64_t *table)
 /* The same for a table of the last level, which most of a small guest's memory goes through. */
 static bool leaves_are_free(const struct slpt *s, const uint64_t *table, uint64_t gpa, uint64_t end)
 {
-	const uint64_t *entry = &table[entry_index(gpa, 0)];
+	const uint64_t *e = &table[entry_index(gpa, 0)];
 	size_t count = (end - gpa) / PAGE_SIZE;
 	uint64_t any = 0;
 
-#pragma GCC unroll 8
-	for (size_t i = 0; i < count; i++)
-		any |= entry[i];
+	for (; count >= 8; count -= 8, e += 8)
+		any |= e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7];
+	while (count > 0)
+		any |= e[--count];
 	return !is_present(s, any);
 }
 
@@ -81,9 +82,13 @@ static void map_leaves(uint64_t *table, struct map_cursor *c, uint64_t end)
 
 	c->hpa += end - c->gpa;
 	c->gpa = end;
+	for (; count >= 8; count -= 8, entry += 8, value += 8 * PAGE_SIZE) {
 #pragma GCC unroll 8
-	for (size_t i = 0; i < count; i++, value += PAGE_SIZE)
-		entry_set(&entry[i], value);
+		for (unsigned i = 0; i < 8; i++)
+			entry_set(&entry[i], value + i * PAGE_SIZE);
+	}
+	for (size_t i = 0; i < count; i++)
+		entry_set(&entry[i], value + i * PAGE_SIZE);
 }
 
 /* Fills the part of the cursor's range that lies under this table. */
