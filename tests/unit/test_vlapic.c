@@ -127,6 +127,7 @@ static void start(uint64_t hz, uint64_t timer_hz)
 
 		memset(m.cpus[i].page, 0xa5, sizeof(m.cpus[i].page));
 		vlapic_init(&m.cpus[i].apic, &config);
+		vlapic_reset(&m.cpus[i].apic, false);
 		m.set[i] = &m.cpus[i].apic;
 	}
 }
@@ -679,6 +680,7 @@ static void start_delivering(void)
 				       .ctx = C0};
 
 	vlapic_init(A0, &config);
+	vlapic_reset(A0, false);
 	enable(A0);
 }
 
@@ -983,6 +985,7 @@ static void test_x2apic_ldr(void **state)
 
 	(void)state;
 	vlapic_init(A0, &config);
+	vlapic_reset(A0, false);
 	go_x2apic(A0);
 	assert_int_equal(vlapic_msr_read(A0, 0x802, &value), 0);
 	assert_int_equal(value, 0x12345);

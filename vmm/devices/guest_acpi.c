@@ -43,8 +43,8 @@ struct writer {
 	bool full;
 };
 
-/* Room for len zeroed bytes; NULL when there is none, and from then on. */
-static uint8_t *reserve(struct writer *w, size_t len, size_t align)
+/* Room for len bytes, of which `set` are written next and the others zeroed; NULL when there is none, and from then on. */
+static uint8_t *reserve_but(struct writer *w, size_t len, size_t align, size_t set)
 {
 	size_t at = ALIGN_UP(w->used, align);
 
@@ -52,9 +52,15 @@ static uint8_t *reserve(struct writer *w, size_t len, size_t align)
 		w->full = true;
 		return NULL;
 	}
-	memset(w->buf + w->used, 0, at - w->used + len);
+	memset(w->buf + w->used, 0, at - w->used);
+	memset(w->buf + at + set, 0, len - set);
 	w->used = at + len;
 	return w->buf + at;
+}
+
+static uint8_t *reserve(struct writer *w, size_t len, size_t align)
+{
+	return reserve_but(w, len, align, 0);
 }
 
 static uint64_t gpa_of(const struct writer *w, const void *p)
@@ -107,7 +113,7 @@ static void patch_cpu_count(uint8_t *aml, size_t len, unsigned cpus)
 
 static uint64_t add_dsdt(struct writer *w, unsigned cpus)
 {
-	uint8_t *t = reserve(w, sizeof(dsdt_aml), TABLE_ALIGN);
+	uint8_t *t = reserve_but(w, sizeof(dsdt_aml), TABLE_ALIGN, sizeof(dsdt_aml));
 
 	if (t == NULL)
 		return 0;

@@ -157,6 +157,7 @@ void vlapic_init(struct vlapic *v, const struct vlapic_config *config)
 	assert(IS_ALIGNED((uintptr_t)config->page, PAGE_SIZE));
 	assert(config->timer_hz != 0);
 	*v = (struct vlapic){.regs = config->page,
+			     .mode = VLAPIC_XAPIC,
 			     .bsp = config->bsp,
 			     .processor_delivers = config->processor_delivers,
 			     .processor_has_tpr = config->processor_has_tpr,
@@ -166,7 +167,6 @@ void vlapic_init(struct vlapic *v, const struct vlapic_config *config)
 			     .ops = config->ops,
 			     .ctx = config->ctx};
 	vlapic_timer_init(v);
-	vlapic_reset(v, false);
 }
 
 void vlapic_set_virtual_wire(struct vlapic *v)

@@ -117,10 +117,11 @@ struct vlapic {
 	uint64_t timer_fired, ipis_sent;
 };
 
-/* Make an APIC in its power-up state: xAPIC mode, software-disabled. config is copied; page, clock, ops outlive it. */
+/* Make an APIC. config is copied; page, clock, ops outlive it. vlapic_reset() comes before it is used: until then the page is as
+ * it was. */
 void vlapic_init(struct vlapic *v, const struct vlapic_config *config);
 
-/* Back to the power-up state, or, for INIT, to what INIT leaves (mode, ID and base stay). Disarms the timer. */
+/* To the power-up state (xAPIC mode, software-disabled), or, for INIT, to what INIT leaves (mode, ID and base stay). Disarms the timer. */
 void vlapic_reset(struct vlapic *v, bool init);
 
 /* What firmware leaves behind on every CPU: software-enabled, LINT1 = NMI, and on the BSP LINT0 = ExtINT, so that the

@@ -171,10 +171,11 @@ static struct vcpu_hw *make_hw(void)
 {
 	const struct page_source *pages = vmx_machine.pages;
 	unsigned order = area_order();
-	struct vcpu_hw *hw = page_source_zeroed(pages, order);
+	struct vcpu_hw *hw = pages->alloc(pages->ctx, order);
 
 	if (!hw)
 		return NULL;
+	memset(hw, 0, sizeof(*hw)); /* what is behind it is live_reset()'s */
 	hw->area_order = order;
 	hw->fpu = (uint8_t *)hw + ALIGN_UP(sizeof(*hw), (size_t)FPU_ALIGN);
 	hw->cpu = hw->last_cpu = VMX_NO_CPU;
