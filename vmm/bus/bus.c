@@ -123,9 +123,8 @@ int bus_register(struct bus *b, uint64_t base, uint64_t len, const struct bus_op
 	/* From the top: parts register in about the order of their addresses. */
 	for (at = b->count; at > 0 && b->ranges[at - 1].base > base; at--)
 		;
-	if (at > 0 && range_overlaps(b->ranges[at - 1].base, b->ranges[at - 1].len, base, len))
-		return ERR_OVERLAP;
-	if (at < b->count && range_overlaps(b->ranges[at].base, b->ranges[at].len, base, len))
+	if ((at > 0 && base - b->ranges[at - 1].base < b->ranges[at - 1].len) ||
+	    (at < b->count && b->ranges[at].base - base < len))
 		return ERR_OVERLAP;
 	if (b->count == BUS_MAX_RANGES)
 		return ERR_FULL;
