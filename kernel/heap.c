@@ -34,7 +34,9 @@ static unsigned bin_of(size_t size)
 {
 	unsigned bin = 0;
 
-	while (bin < HEAP_CLASSES && class_sizes[bin] < size)
+	if (size > class_sizes[HEAP_CLASSES - 1])
+		return HEAP_CLASSES;
+	while (class_sizes[bin] < size)
 		bin++;
 	return bin;
 }

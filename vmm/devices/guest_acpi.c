@@ -6,6 +6,7 @@
 #include "drivers/regs/ioapic.h"
 #include "drivers/regs/lapic.h"
 #include "drivers/regs/mc146818.h"
+#include "kernel/lib/assert.h"
 #include "kernel/lib/bytes.h"
 #include "kernel/lib/range.h"
 #include "kernel/lib/string.h"
@@ -43,7 +44,7 @@ struct writer {
 	bool full;
 };
 
-/* Room for len bytes, of which `set` are written next and the others zeroed; NULL when there is none, and from then on. */
+/* Room for len bytes, zeroed but for the last `set`, which the caller writes; NULL when there is none, and from then on. */
 static uint8_t *reserve_but(struct writer *w, size_t len, size_t align, size_t set)
 {
 	size_t at = ALIGN_UP(w->used, align);
@@ -52,8 +53,7 @@ static uint8_t *reserve_but(struct writer *w, size_t len, size_t align, size_t s
 		w->full = true;
 		return NULL;
 	}
-	memset(w->buf + w->used, 0, at - w->used);
-	memset(w->buf + at + set, 0, len - set);
+	memset(w->buf + w->used, 0, at + len - set - w->used);
 	w->used = at + len;
 	return w->buf + at;
 }
@@ -76,13 +76,13 @@ static void set_checksum(uint8_t *bytes, size_t len, size_t at)
 
 static void write_header(uint8_t *t, const char *signature, uint8_t revision)
 {
+	/* From SDT_OEMID on, with OEM revision and creator revision 1. */
+	static const char made_by[] = OEM_ID OEM_TABLE_ID "\1\0\0\0" CREATOR_ID "\1\0\0";
+
+	static_assert(sizeof(made_by) == SDT_HEADER_LEN - SDT_OEMID, "the header's second half, with the last zero");
 	memcpy(t + SDT_SIGNATURE, signature, 4);
 	t[SDT_REVISION] = revision;
-	memcpy(t + SDT_OEMID, OEM_ID, 6);
-	memcpy(t + SDT_OEM_TABLE_ID, OEM_TABLE_ID, 8);
-	store_le32(t + SDT_OEM_REVISION, 1);
-	memcpy(t + SDT_CREATOR_ID, CREATOR_ID, 4);
-	store_le32(t + SDT_CREATOR_REVISION, 1);
+	memcpy(t + SDT_OEMID, made_by, sizeof(made_by));
 }
 
 /* Everything behind the header is in place: length and checksum. */

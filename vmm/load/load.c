@@ -79,9 +79,15 @@ static int refuse_unknown(struct loader *l)
 int load_image(const struct guest_mem *mem, const struct load_request *req, struct start_state *start, char *why,
 	       size_t why_size)
 {
-	struct loader l = {.mem = mem, .req = req, .start = start, .why = why, .why_size = why_size};
+	struct loader l; /* of the 2 KiB of its pieces none is in use */
 	const struct format *f = find_format(req);
 
+	l.mem = mem;
+	l.req = req;
+	l.start = start;
+	l.piece_count = 0;
+	l.why = why;
+	l.why_size = why_size;
 	memset(start, 0, sizeof(*start));
 	if (why_size)
 		why[0] = '\0';

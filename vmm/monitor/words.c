@@ -7,8 +7,11 @@
 static char *word_copy(char *from, char **end)
 {
 	bool quoted = false;
-	char *to = from;
+	char *to;
 
+	while (*from > ' ' && *from != '"' && *from != '\\')
+		from++; /* stays where it is */
+	to = from;
 	for (; *from != '\0' && (quoted || *from != ' '); from++) {
 		if (*from == '"') {
 			quoted = !quoted;
