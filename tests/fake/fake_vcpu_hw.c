@@ -104,7 +104,7 @@ int vcpu_hw_run(struct vcpu *v, uint64_t deadline, enum verdict *verdict)
 			vcpu_requeue(v, &e->vectoring);
 		*verdict = exit_dispatch(v, e);
 		if (*verdict == VERDICT_SKIP) {
-			vcpu_hw_skip(v, e);
+			vcpu_hw_skip(v);
 			*verdict = VERDICT_RESUME;
 		}
 		v->requests &= ~(uint32_t)VCPU_REQ_ENTRY;
@@ -217,6 +217,11 @@ void vcpu_hw_step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len)
 	*rflags &= ~RFLAGS_RF;
 	v->hw->shadow = false;
 	v->hw->skips++;
+}
+
+void vcpu_hw_skip(struct vcpu *v)
+{
+	vcpu_hw_step_over(v, v->exit.rip, FAKE_INSN_BYTES);
 }
 
 bool vcpu_hw_irq_allowed(struct vcpu *v)

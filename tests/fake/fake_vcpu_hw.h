@@ -8,6 +8,8 @@
 #define FAKE_SEGMENTS 10u
 #define FAKE_MAX_EXITS 64u
 
+#define FAKE_INSN_BYTES 2u /* every instruction that leaves is as long as CPUID */
+
 struct vcpu_hw {
 	uint64_t regs[VCPU_REG_COUNT]; /* RSP too */
 	struct segment segs[FAKE_SEGMENTS];

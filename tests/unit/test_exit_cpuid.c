@@ -25,7 +25,7 @@ static int teardown(void **state)
 
 static void ask(uint64_t rax, uint64_t rcx)
 {
-	struct vm_exit e = {.reason = EXIT_CPUID, .insn_len = 2};
+	struct vm_exit e = {.reason = EXIT_CPUID};
 
 	v->gpr[GPR_RAX] = rax;
 	v->gpr[GPR_RBX] = v->gpr[GPR_RDX] = UINT64_MAX;

@@ -28,7 +28,7 @@ static int teardown(void **state)
 
 static enum verdict cr_exit(uint8_t cr, uint8_t op, uint8_t gpr, uint16_t msw)
 {
-	struct vm_exit e = {.reason = EXIT_CR_ACCESS, .insn_len = 3};
+	struct vm_exit e = {.reason = EXIT_CR_ACCESS};
 
 	e.cr.cr = cr;
 	e.cr.op = op;
@@ -197,7 +197,7 @@ static void test_what_never_leaves_stops_the_vm(void **state)
 
 static enum verdict set_xcr(uint32_t index, uint64_t value)
 {
-	struct vm_exit e = {.reason = EXIT_XSETBV, .insn_len = 3};
+	struct vm_exit e = {.reason = EXIT_XSETBV};
 
 	v->gpr[GPR_RCX] = BIT64(40) | index;
 	v->gpr[GPR_RAX] = BIT64(50) | (uint32_t)value;

@@ -36,7 +36,7 @@ static void expect_gp(enum verdict verdict)
 
 static enum verdict rd(uint32_t msr)
 {
-	struct vm_exit e = {.reason = EXIT_RDMSR, .insn_len = 2};
+	struct vm_exit e = {.reason = EXIT_RDMSR};
 
 	v->gpr[GPR_RCX] = 0xabcd000000000000 | msr; /* the upper half means nothing */
 	v->gpr[GPR_RAX] = v->gpr[GPR_RDX] = UINT64_MAX;
@@ -52,7 +52,7 @@ static uint64_t get(uint32_t msr)
 
 static enum verdict wr(uint32_t msr, uint64_t value)
 {
-	struct vm_exit e = {.reason = EXIT_WRMSR, .insn_len = 2};
+	struct vm_exit e = {.reason = EXIT_WRMSR};
 
 	v->gpr[GPR_RCX] = 0x1234000000000000 | msr;
 	v->gpr[GPR_RAX] = 0xffffffff00000000 | (uint32_t)value;

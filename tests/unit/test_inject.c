@@ -282,6 +282,7 @@ static void test_exit_ring(void **state)
 		struct vm_exit e = {.reason = 10, .tsc = i, .rip = i * 2, .value = i * 3, .qualification = i * 4};
 
 		exit_ring_add(&ring, &e);
+		assert_int_equal(exit_ring_count(&ring), i + 1);
 		assert_true(exit_ring_at(&ring, 0, &r));
 		assert_int_equal(r.tsc, i);
 		if (i < EXIT_RING_ENTRIES) {
@@ -305,14 +306,18 @@ static void test_exit_ring_packs(void **state)
 	struct exit_record r;
 
 	(void)state;
-	exit_ring_put(&ring, 0x1234fedcba987654, 0xffff876543210fed, 0xa5, 0x1122334489abcdef, 0x000fedcba9876543);
-	exit_ring_put(&ring, UINT64_MAX, 0x00007fffffffffff, UINT8_MAX, UINT64_MAX, UINT64_MAX);
-	assert_true(exit_ring_at(&ring, 1, &r));
+	exit_ring_put(&ring, 0x1234fedcba987654, 0xffff876543210fed, 0x25, 0x1122334489abcdef, 0x000fedcba9876543);
+	exit_ring_put(&ring, UINT64_MAX, 0x00007fffffffffff, 0x7f, UINT64_MAX, UINT64_MAX);
+	exit_ring_put_insn(&ring, 3, 2, 0x7f, 1);
+	assert_true(exit_ring_at(&ring, 2, &r));
 	assert_true(r.tsc == 0xfedcba987654 && r.rip == 0xffff876543210fed && r.value == 0x000fedcba9876543);
-	assert_true(r.reason == 0xa5 && r.qualification == 0x89abcdef);
-	assert_true(exit_ring_at(&ring, 0, &r));
+	assert_true(r.reason == 0x25 && r.qualification == 0x89abcdef);
+	assert_true(exit_ring_at(&ring, 1, &r));
 	assert_true(r.tsc == 0xffffffffffff && r.rip == 0x00007fffffffffff && r.value == 0x00ffffffffffffff);
-	assert_true(r.reason == 255 && r.qualification == UINT32_MAX);
+	assert_true(r.reason == 0x7f && r.qualification == UINT32_MAX);
+	assert_true(exit_ring_at(&ring, 0, &r));
+	assert_true(r.tsc == 3 && r.rip == 2 && r.value == 1 && r.reason == 0x7f && r.qualification == 0);
+	assert_int_equal(exit_ring_count(&ring), 3);
 }
 
 int main(void)

@@ -68,7 +68,7 @@ static void will_exit(struct vcpu *cpu, const struct vm_exit *e)
 
 static void will_exit_for(struct vcpu *cpu, uint32_t reason)
 {
-	struct vm_exit e = {.reason = reason, .insn_len = 2, .rip = 0x100000, .tsc = rdtsc()};
+	struct vm_exit e = {.reason = reason, .rip = 0x100000, .tsc = rdtsc()};
 
 	will_exit(cpu, &e);
 }
@@ -135,7 +135,7 @@ static void test_yielding_exits(void **state)
 
 static void test_slice_end(void **state)
 {
-	struct vm_exit e = {.reason = EXIT_CPUID, .insn_len = 2, .rip = 0x100000};
+	struct vm_exit e = {.reason = EXIT_CPUID, .rip = 0x100000};
 
 	(void)state;
 	assert_int_equal(run(v, 1), RUN_YIELD); /* it is over already */
@@ -150,7 +150,7 @@ static void test_slice_end(void **state)
 
 static void test_power_off_stops(void **state)
 {
-	struct vm_exit e = {.reason = EXIT_IO, .insn_len = 1, .rip = 0x100000};
+	struct vm_exit e = {.reason = EXIT_IO, .rip = 0x100000};
 
 	(void)state;
 	e.io.port = VACPI_PM1_CNT;

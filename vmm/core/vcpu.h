@@ -72,7 +72,6 @@ struct vcpu {
 		uint64_t look_at;    /* host TSC: an exit from then on ends the inner loop */
 		uint64_t step_watch; /* bits of RFLAGS that make stepping over an instruction more than moving RIP */
 		enum verdict verdict; /* of the last exit, when it was another one than RESUME or SKIP */
-		bool shadow_over;     /* an instruction was stepped over since the exit: shadows are out of date */
 	} loop;
 	uint32_t no_value; /* always 0: the value of exits that have none */
 	bool nmi_pending;
@@ -92,6 +91,9 @@ struct vcpu {
 };
 
 static_assert(offsetof(struct vcpu, gpr) == 0, "enter.asm addresses the registers from the vcpu pointer");
+
+/* Exits ever, of any kind. Any CPU may ask. */
+uint64_t vcpu_exits(const struct vcpu *v);
 
 /* The guest's memory is not what it was: the VM begins anew, or a control register changed how it is looked at. */
 static inline void vcpu_forget_sites(struct vcpu *v)

@@ -139,10 +139,8 @@ void vcpu_set_gpr(struct vcpu *v, unsigned gpr, uint64_t value);
  * pending for the guest. rip, insn_len: of the instruction. */
 void vcpu_hw_step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len);
 
-static inline void vcpu_hw_skip(struct vcpu *v, const struct vm_exit *e)
-{
-	vcpu_hw_step_over(v, e->rip, e->insn_len);
-}
+/* The same for the instruction that caused v->exit, whose length the processor knows. */
+void vcpu_hw_skip(struct vcpu *v);
 
 /* Can the guest take it now (IF, shadows, blocking by NMI, nothing queued)? */
 bool vcpu_hw_irq_allowed(struct vcpu *v);

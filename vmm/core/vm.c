@@ -17,3 +17,12 @@ void vm_set_crash(struct vm *vm, struct vcpu *v, const char *fmt, ...)
 	va_end(args);
 	vm->crashed_vcpu = v == NULL ? 0 : v->index;
 }
+
+uint64_t vcpu_exits(const struct vcpu *v)
+{
+	uint64_t sum = v->unknown_exits;
+
+	for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++)
+		sum += v->exit_counts[reason];
+	return sum;
+}

@@ -114,8 +114,7 @@ enum cr_operation { CR_MOV_TO, CR_MOV_FROM, CR_CLTS, CR_LMSW };
 enum vcpu_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_GDTR, SEG_IDTR };
 
 struct vm_exit {
-	uint32_t reason;   /* enum exit_reason; a number >= EXIT_REASON_COUNT is an unknown one */
-	uint32_t insn_len; /* bytes; for exits caused by an instruction */
+	uint32_t reason; /* enum exit_reason; a number >= EXIT_REASON_COUNT is an unknown one */
 	uint64_t
 		qualification; /* as the processor gave it: for the recorder and for messages, handlers do not pick it apart */
 	uint64_t rip;

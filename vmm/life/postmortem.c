@@ -25,14 +25,14 @@ void vm_postmortem(struct vm *vm, struct vcpu *v, void (*line)(void *ctx, const 
 	struct indented margin = {line, ctx};
 	struct text_lines out = {indent, &margin};
 	char text[VM_CRASH_TEXT + 64];
+	uint64_t count = exit_ring_count(&v->ring);
 
 	fmt_snprintf(text, sizeof(text), "post-mortem of %s: %s", vm->config.name, vm->crash);
 	line(ctx, text);
 	inspect_regs(v, &out);
 	inspect_rip(v, &out);
 	fmt_snprintf(text, sizeof(text), "last %u of %llu exits:",
-		     v->ring.count < POSTMORTEM_EXITS ? (unsigned)v->ring.count : POSTMORTEM_EXITS,
-		     (unsigned long long)v->ring.count);
+		     count < POSTMORTEM_EXITS ? (unsigned)count : POSTMORTEM_EXITS, (unsigned long long)count);
 	line(ctx, text);
 	inspect_trace(v, POSTMORTEM_EXITS, vm->host->tsc_hz, &out);
 	line(ctx, "end of post-mortem");

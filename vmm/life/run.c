@@ -146,11 +146,11 @@ static bool goes_on(struct runner *r, const struct vm_exit *e)
 }
 
 /* HLT, as far as the guest is concerned: RIP is behind it. Returns whether something wakes it at once. */
-static bool halt(struct vcpu *v, const struct vm_exit *e)
+static bool halt(struct vcpu *v)
 {
 	enum irq_waits event;
 
-	vcpu_hw_skip(v, e);
+	vcpu_hw_skip(v);
 	event = waking_event(v);
 	if (event == IRQ_TO_INJECT)
 		vcpu_request(v, VCPU_REQ_EVENT);
@@ -170,7 +170,7 @@ static bool obey(struct runner *r, const struct vm_exit *e, enum verdict verdict
 		return true;
 	case VERDICT_WAIT:
 		*end = RUN_HALTED;
-		return halt(v, e);
+		return halt(v);
 	case VERDICT_YIELD:
 		*end = RUN_YIELD;
 		return goes_on(r, e);
@@ -178,7 +178,7 @@ static bool obey(struct runner *r, const struct vm_exit *e, enum verdict verdict
 		*end = RUN_PAUSED;
 		return false;
 	case VERDICT_STOP:
-		vcpu_hw_skip(v, e);
+		vcpu_hw_skip(v);
 		*end = RUN_STOPPED;
 		return false;
 	case VERDICT_CRASH:

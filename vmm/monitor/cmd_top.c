@@ -27,7 +27,7 @@ static struct vm_use used_so_far(const struct vm *vm)
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
 		vcpu_share_stats(vm->vcpus[i], &stats);
 		sum.ticks += stats.run_ticks;
-		sum.exits += vm->vcpus[i]->ring.count;
+		sum.exits += vcpu_exits(vm->vcpus[i]);
 		sum.interrupts += vm->vcpus[i]->injected_interrupts;
 	}
 	return sum;

@@ -11,7 +11,7 @@ static uint64_t vm_exits(const struct vm *vm)
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
-		sum += vm->vcpus[i]->ring.count;
+		sum += vcpu_exits(vm->vcpus[i]);
 	return sum;
 }
 

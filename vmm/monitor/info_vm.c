@@ -38,7 +38,7 @@ static void vcpus_json(struct reply *r, const struct vm *vm)
 		reply_open(r, NULL, '{');
 		reply_number(r, "index", i);
 		reply_string(r, "state", vcpu_states[vm->vcpus[i]->state]);
-		reply_number(r, "exits", vm->vcpus[i]->ring.count);
+		reply_number(r, "exits", vcpu_exits(vm->vcpus[i]));
 		reply_close(r, '}');
 	}
 	reply_close(r, ']');
@@ -152,7 +152,7 @@ void info_vm(struct monitor *m, struct vm *vm)
 		mon_printf(m, "exit code:    0x%x\n", vm->debug_exit_code);
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
 		mon_printf(m, "vcpu %-8u %s, %llu exits\n", i, vcpu_states[vm->vcpus[i]->state],
-			   (unsigned long long)vm->vcpus[i]->ring.count);
+			   (unsigned long long)vcpu_exits(vm->vcpus[i]));
 	print_bus(m, "ports", &vm->ports);
 	print_bus(m, "memory-mapped", &vm->mmio);
 }

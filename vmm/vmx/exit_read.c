@@ -74,7 +74,6 @@ COLD static void read_exception(struct vm_exit *e)
 static void read_io(struct vm_exit *e)
 {
 	e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
-	e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
 	vmx_decode_io(e->qualification, e);
 	if (e->io.string)
 		vmx_decode_io_string(e->qualification, vmread32(VMCS_EXIT_INSN_INFO), vmread(VMCS_GUEST_LINEAR_ADDR),
@@ -100,15 +99,9 @@ static void read_ept_misconfig(struct vm_exit *e)
 	read_vectoring(e);
 }
 
-static void read_qualified_insn(struct vm_exit *e)
-{
-	e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
-	e->insn_len = vmread32(VMCS_EXIT_INSN_LEN);
-}
-
 static void read_apic(struct vm_exit *e)
 {
-	read_qualified_insn(e);
+	e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
 	vmx_decode_apic_access(e->qualification, e);
 	if (e->reason == EXIT_APIC_WRITE)
 		e->apic.write = true;
@@ -116,8 +109,8 @@ static void read_apic(struct vm_exit *e)
 		read_vectoring(e);
 }
 
-/* The reasons that have more than an instruction's length and a register. e: reason, rip set; qualification, value and
- * insn_len 0, vectoring invalid. */
+/* The reasons that have more than an instruction and a register. e: reason, rip set; qualification, value 0, vectoring
+ * invalid. */
 static void read_details(struct vm_exit *e)
 {
 	switch (e->reason) {
@@ -135,11 +128,11 @@ static void read_details(struct vm_exit *e)
 		read_ept_violation(e);
 		break;
 	case EXIT_CR_ACCESS:
-		read_qualified_insn(e);
+		e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
 		vmx_decode_cr(e->qualification, e);
 		break;
 	case EXIT_DR_ACCESS:
-		read_qualified_insn(e);
+		e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
 		vmx_decode_dr(e->qualification, e);
 		break;
 	case EXIT_EPT_MISCONFIG:
@@ -154,17 +147,17 @@ static void read_details(struct vm_exit *e)
 		e->value = e->vector = (uint8_t)e->qualification;
 		break;
 	case EXIT_TASK_SWITCH:
-		read_qualified_insn(e);
+		e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
 		e->value = (uint16_t)e->qualification;
 		read_vectoring(e);
 		break;
 	default:
-		read_qualified_insn(e);
+		e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
 		break;
 	}
 }
 
-#define INSN_WITH(field) (NEEDS_LENGTH + offsetof(struct vcpu, field))
+#define INSN_WITH(field) (NEEDS_VALUE + offsetof(struct vcpu, field))
 #define INSN INSN_WITH(no_value)
 #define INSN_EAX INSN_WITH(gpr[GPR_RAX])
 #define INSN_ECX INSN_WITH(gpr[GPR_RCX])
@@ -199,7 +192,6 @@ static void clear(struct vm_exit *e)
 {
 	e->qualification = 0;
 	e->value = 0;
-	e->insn_len = 0;
 	e->vectoring.valid = false;
 }
 

@@ -6,14 +6,15 @@
 #include "vmm/vmx/vmx_bits.h"
 #include "vmm/vmx/vmx_insn.h"
 
-/* What there is to read beside the reason and RIP. From NEEDS_LENGTH on it is the length of an instruction and nothing else,
- * and the number says where in struct vcpu the low half of the value stands that matters: its offset, plus NEEDS_LENGTH. */
+/* What there is to read beside the reason and RIP. From NEEDS_VALUE on it is an instruction that carries all it has in
+ * registers, and the number says where in struct vcpu the low half of the value stands that matters: its offset, plus
+ * NEEDS_VALUE. (How long it is, is read when it is stepped over.) */
 enum exit_needs {
 	NEEDS_DETAILS, /* see exit_read_details(); also what is not in the table */
 	NEEDS_NOTHING,
 	NEEDS_EPT, /* see exit_read_memory() */
 	NEEDS_IO,  /* see exit_read_port(); a string instruction needs the details */
-	NEEDS_LENGTH
+	NEEDS_VALUE
 };
 
 extern const uint16_t exit_needs[EXIT_REASON_COUNT];
@@ -25,17 +26,16 @@ void exit_read_details(struct vcpu *v, uint64_t tsc);
 /* The same by what exit_needs[] says. */
 void exit_read_other(struct vcpu *v, unsigned needs, uint64_t tsc);
 
-/* The same for an instruction, that is from NEEDS_LENGTH on: of v->exit only reason, rip and insn_len are filled in, as its
- * operands are in the guest's registers. */
+/* The same for an instruction, that is from NEEDS_VALUE on: of v->exit only reason and rip are filled in, as its operands are
+ * in the guest's registers. */
 static inline void exit_read_insn(struct vcpu *v, uint64_t needs, uint64_t reason, uint64_t tsc)
 {
 	const uint64_t rip = vmread_known(VMCS_GUEST_RIP);
-	const uint32_t *value = (const uint32_t *)((const char *)v + needs - NEEDS_LENGTH);
+	const uint32_t *value = (const uint32_t *)((const char *)v + needs - NEEDS_VALUE);
 
-	exit_ring_put(&v->ring, tsc, rip, (uint32_t)reason, 0, *value);
+	exit_ring_put_insn(&v->ring, tsc, rip, (uint32_t)reason, *value);
 	v->exit.reason = (uint32_t)reason;
 	v->exit.rip = rip;
-	v->exit.insn_len = (uint32_t)vmread_known(VMCS_EXIT_INSN_LEN);
 }
 
 /* The same for IN and OUT. qualification: of the exit. */
@@ -48,7 +48,6 @@ static inline void exit_read_port(struct vcpu *v, uint64_t qualification, uint64
 	e->rip = vmread_known(VMCS_GUEST_RIP);
 	vmx_decode_io(qualification, e);
 	exit_ring_put(&v->ring, tsc, e->rip, EXIT_IO, qualification, e->value);
-	e->insn_len = (uint32_t)vmread_known(VMCS_EXIT_INSN_LEN);
 }
 
 /* The same for an access to memory, or false when there is more about it: it has no linear address, or cut off the delivery
@@ -63,7 +62,6 @@ static inline bool exit_read_memory(struct vcpu *v, uint64_t tsc)
 		return false;
 	e->reason = EXIT_EPT_VIOLATION;
 	e->qualification = qualification;
-	e->insn_len = 0;
 	e->vectoring.valid = false;
 	e->rip = vmread_known(VMCS_GUEST_RIP);
 	vmx_decode_ept_violation(qualification, vmread_known(VMCS_GUEST_PHYSICAL_ADDR), e);

@@ -109,7 +109,6 @@ COLD static int refused(struct vcpu *v, uint32_t why)
 	struct vm_exit *e = &v->exit;
 
 	e->vectoring.valid = false;
-	e->insn_len = 0;
 	e->value = 0;
 	e->tsc = rdtsc();
 	e->rip = vmread(VMCS_GUEST_RIP);
@@ -145,13 +144,13 @@ void vmx_nmi_window(struct trap_frame *frame)
 		frame->rip = (uintptr_t)vmx_window_out;
 }
 
+/* RIP is not where it was at the exit: an instruction was stepped over, and the shadows that the VMCS has are out of date. */
 void vcpu_settle_shadows(struct vcpu *v)
 {
 	uint32_t blocking;
 
-	if (!v->loop.shadow_over)
+	if (vmread(VMCS_GUEST_RIP) == v->exit.rip)
 		return;
-	v->loop.shadow_over = false;
 	blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
 	if (blocking & BLOCKING_SHADOWS)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~BLOCKING_SHADOWS);
@@ -189,9 +188,10 @@ COLD static uint64_t wrapped(uint64_t rip)
 }
 
 /* RFLAGS is such that more may end with the instruction than a glance tells. */
-__attribute__((noinline)) static void finish_step(struct vcpu *v, uint64_t rflags)
+__attribute__((noinline)) static void finish_step(struct vcpu *v)
 {
 	const struct vcpu_hw *hw = v->hw;
+	const uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
 
 	if (!(rflags & (RFLAGS_TF | RFLAGS_RF)) && !(hw->proc_ctls & (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)) &&
 	    !apic_irq_waits(hw))
@@ -218,23 +218,26 @@ void vcpu_watch_steps(struct vcpu *v)
 
 /* Shadows end with the instruction too. As long as nobody looks at them and no event waits for their end, they may stay
  * in the VMCS: then nothing can tell, and two VMCS accesses are saved. */
-static inline void step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len)
+static inline void step_over(struct vcpu *v, uint64_t rip, uint64_t insn_len)
 {
-	uint64_t next = rip + insn_len, rflags;
-	uint32_t low;
+	uint64_t next = rip + insn_len;
 
-	if (unlikely(__builtin_add_overflow((uint32_t)rip, insn_len, &low)))
+	/* The lower half has wrapped. */
+	if (unlikely((uint32_t)next < (uint32_t)insn_len))
 		next = wrapped(next);
-	rflags = vmread_known(VMCS_GUEST_RFLAGS);
-	v->loop.shadow_over = true;
 	vmwrite_known(VMCS_GUEST_RIP, next);
-	if (unlikely(rflags & v->loop.step_watch))
-		finish_step(v, rflags);
+	if (unlikely(vmread_known(VMCS_GUEST_RFLAGS) & v->loop.step_watch))
+		finish_step(v);
 }
 
 void vcpu_hw_step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len)
 {
 	step_over(v, rip, insn_len);
+}
+
+void vcpu_hw_skip(struct vcpu *v)
+{
+	step_over(v, v->exit.rip, vmread(VMCS_EXIT_INSN_LEN));
 }
 
 /* --- after an exit --- */
@@ -252,7 +255,7 @@ static inline uint32_t handle(struct vcpu *v, uint64_t reason)
 	enum verdict verdict = exit_dispatch_known(v, e, reason);
 
 	if (likely(verdict == VERDICT_SKIP))
-		step_over(v, e->rip, e->insn_len);
+		step_over(v, e->rip, vmread_known(VMCS_EXIT_INSN_LEN));
 	else if (unlikely(verdict != VERDICT_RESUME))
 		return leave(v, verdict);
 	if (AVATAR_DEBUG)
@@ -309,13 +312,12 @@ uint32_t vmx_exit(struct vcpu *v)
 	if (AVATAR_DEBUG)
 		audit_after_exit(v);
 	v->exit.tsc = tsc;
-	v->loop.shadow_over = false;
 	if (unlikely(tsc >= v->loop.look_at))
 		vcpu_request(v, VCPU_REQ_ENTRY);
 	if (unlikely(reason >= EXIT_REASON_COUNT))
 		return odd_exit(v, (uint32_t)reason, tsc);
 	needs = exit_needs[reason];
-	if (likely(needs >= NEEDS_LENGTH)) {
+	if (likely(needs >= NEEDS_VALUE)) {
 		exit_read_insn(v, needs, reason, tsc);
 		return handle(v, reason);
 	}
@@ -350,7 +352,7 @@ static void set_timer(struct vcpu *v)
 /* In, and turn by turn until something is to be done here or outside. Returns VMX_* and VCPU_REQ_*. */
 static uint32_t enter(struct vcpu *v, struct vcpu_hw *hw)
 {
-	const uint64_t before = v->ring.count;
+	const uint64_t before = exit_ring_count(&v->ring);
 	uint32_t why;
 
 	if (unlikely(hw->slpt_generation != slpt_generation(&v->vm->slpt)))
@@ -360,7 +362,7 @@ static uint32_t enter(struct vcpu *v, struct vcpu_hw *hw)
 	if (AVATAR_DEBUG)
 		audit_before_entry(v);
 	why = vmx_run_asm(v, hw);
-	if (v->ring.count != before)
+	if (exit_ring_count(&v->ring) != before)
 		hw->launched = true;
 	if (why & VCPU_REQ_ENTRY)
 		__atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQ_ENTRY, __ATOMIC_RELAXED);

@@ -233,7 +233,6 @@ void vcpu_hw_reset(struct vcpu *v, bool init)
 
 	live_reset(v, init);
 	vcpu_reset_registers(v, init);
-	v->loop.shadow_over = false;
 	vcpu_watch_steps(v);
 	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 	vmcs_write_guest_constants(v->hw);
