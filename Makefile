@@ -25,9 +25,10 @@ HOT := vmm/exit/% vmm/bus/% vmm/life/run% vmm/vmx/vcpu_enter vmm/vmx/vcpu_apic v
 FAST := -O2 -falign-functions=1 -falign-loops=1 -falign-jumps=1
 # A copy or a fill inline is REP MOVSB, small but slow: a call is as small.
 SMALL := -Oz -fno-jump-tables -mstringop-strategy=libcall
-# No frames between the guest's registers and a handler's work: a backtrace misses one function there. RBP is left alone,
-# so that it goes on above.
-FRAMELESS := vmm/exit/% vmm/vmx/vcpu_enter vmm/vmx/exit_read
+# No frames between the guest's registers and a handler's work, a device's included: a backtrace misses the functions between
+# the one that it begins in and vmx_run_asm. RBP is left alone, so that it goes on above.
+FRAMELESS := vmm/exit/% vmm/vmx/vcpu_enter vmm/vmx/exit_read vmm/bus/% vmm/life/clock vmm/life/console vmm/devices/vpit% \
+	vmm/devices/vuart vmm/devices/vacpi_pm vmm/devices/vlapic% vmm/core/cpuid_policy
 FRAMES = $(if $(filter $(FRAMELESS),$*),-fomit-frame-pointer -ffixed-rbp,$(if $(filter $(HOT),$*),-momit-leaf-frame-pointer))
 OPTIMIZE = $(if $(filter $(HOT),$*),$(FAST),$(SMALL)) $(FRAMES)
 # Where bytes of guests are taken apart each array on the stack is guarded, and what a pointer leads to; elsewhere texts are.
@@ -35,6 +36,7 @@ GUEST_FED := vmm/exit/% vmm/bus/% vmm/mem/% vmm/decode/% vmm/devices/% vmm/load/
 STACK_GUARD = -fstack-protector$(if $(filter $(GUEST_FED),$*),-strong)
 
 CFLAGS := -std=c11 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+	-mpreferred-stack-boundary=3 \
 	-mstack-protector-guard=global -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
 	-fno-strict-aliasing -DAVATAR_DEBUG=$(if $(DEBUG),1,0) -ffunction-sections -fdata-sections -malign-data=abi -ffile-prefix-map=$(CURDIR)=. \
 	$(WARNINGS) -I. -I$(BUILD)/gen

@@ -7,12 +7,10 @@
 /* a * b / c, rounded down; UINT64_MAX when that is more than 64 bits hold, also for c = 0. */
 static inline uint64_t muldiv_u64(uint64_t a, uint64_t b, uint64_t c)
 {
-	unsigned __int128 product = (unsigned __int128)a * b;
-	uint64_t hi = (uint64_t)(product >> 64);
-	uint64_t lo = (uint64_t)product;
-	uint64_t quotient, remainder;
+	uint64_t lo, hi, quotient, remainder;
 
-	if (hi >= c)
+	__asm__("mulq %3" : "=a"(lo), "=d"(hi) : "0"(a), "rm"(b) : "cc"); /* __int128 would align the stack */
+	if (unlikely(hi >= c))
 		return UINT64_MAX;
 	__asm__("divq %4" : "=a"(quotient), "=d"(remainder) : "0"(lo), "1"(hi), "rm"(c) : "cc");
 	return quotient;

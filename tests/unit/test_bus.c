@@ -133,7 +133,7 @@ static void test_whole_access(void **state)
 	assert_int_equal(p.value, 0x5678);
 	assert_int_equal(b.ranges[0].reads, 3);
 	assert_int_equal(b.ranges[0].writes, 1);
-	assert_int_equal(b.unclaimed_reads + b.unclaimed_writes, 0);
+	assert_int_equal(b.nobodys.reads + b.nobodys.writes, 0);
 	assert_string_equal(bus_find(&b, 0x3ff)->name, "uart");
 	assert_null(bus_find(&b, 0x400));
 	assert_null(bus_find(&b, 0x3f7));
@@ -157,15 +157,15 @@ static void test_split_access(void **state)
 	assert_true(bus_write(&b, 0x60, 2, 0xbbaa));
 	assert_int_equal(p.value, 0xaa);
 	assert_int_equal(q.value, 0xbb);
-	assert_int_equal(b.unclaimed_reads, 0);
+	assert_int_equal(b.nobodys.reads, 0);
 
 	assert_false(bus_read(&b, 0x5f, 4, &v)); /* a byte before, and one behind */
 	assert_int_equal(v, 0xff0000ff);
-	assert_int_equal(b.unclaimed_reads, 1);
+	assert_int_equal(b.nobodys.reads, 1);
 	assert_int_equal(b.last_unclaimed, 0x5f);
 	assert_false(bus_write(&b, 0x61, 2, 0x2211));
 	assert_int_equal(q.value, 0x11);
-	assert_int_equal(b.unclaimed_writes, 1);
+	assert_int_equal(b.nobodys.writes, 1);
 	assert_int_equal(b.last_unclaimed, 0x62);
 }
 
@@ -181,8 +181,8 @@ static void test_nobody(void **state)
 		assert_int_equal(v, UINT64_MAX >> (64 - 8 * size));
 		assert_false(bus_write(&b, 0x80, size, 1));
 	}
-	assert_int_equal(b.unclaimed_reads, 8);
-	assert_int_equal(b.unclaimed_writes, 8);
+	assert_int_equal(b.nobodys.reads, 8);
+	assert_int_equal(b.nobodys.writes, 8);
 	assert_true(ASSERT_FAILS(bus_read(&b, 0, 0, &v)));
 	assert_true(ASSERT_FAILS(bus_write(&b, 0, 9, 0)));
 }

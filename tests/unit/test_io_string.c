@@ -151,9 +151,7 @@ static enum verdict string_io(uint16_t port, unsigned size, bool in, uint64_t li
 	struct vm_exit e = {.reason = EXIT_IO};
 
 	e.io.port = port;
-	e.io.size = (uint8_t)size;
-	e.io.in = in;
-	e.io.string = e.io.rep = true;
+	e.io.access = (uint16_t)((size - 1) | EXIT_IO_STRING | EXIT_IO_REP | (in ? EXIT_IO_IN : 0));
 	e.io.addr_size = 4;
 	e.io.gva = linear;
 	vcpu.gpr[GPR_RCX] = count;
@@ -294,8 +292,7 @@ static void test_index_wraps(void **state)
 		*linear_byte(0xc000 + i) = (uint8_t)((i + 4) * 7); /* ... and then 0 */
 	}
 	e.io.port = FAST_PORT;
-	e.io.size = 1;
-	e.io.string = e.io.rep = true;
+	e.io.access = EXIT_IO_STRING | EXIT_IO_REP;
 	e.io.addr_size = 2;
 	e.io.gva = 0x1bffc;
 	vcpu.gpr[GPR_RCX] = 0x70008;
@@ -312,8 +309,7 @@ static void test_without_rep(void **state)
 
 	(void)state;
 	e.io.port = FAST_PORT;
-	e.io.size = 2;
-	e.io.in = e.io.string = true;
+	e.io.access = 1 | EXIT_IO_IN | EXIT_IO_STRING; /* two bytes */
 	e.io.addr_size = 8;
 	e.io.gva = vcpu.gpr[GPR_RDI] = 0x8010;
 	vcpu.gpr[GPR_RCX] = 77;
@@ -351,9 +347,9 @@ static void test_ports_with_runs(void **state)
 	assert_int_equal(string_io(NOBODYS_PORT, 4, true, 0x8800, 0x400), VERDICT_SKIP);
 	for (unsigned i = 0; i < 0x1000; i++)
 		assert_int_equal(*linear_byte(0x8800 + i), 0xff);
-	assert_int_equal(vm.ports.unclaimed_reads, 0x400);
+	assert_int_equal(vm.ports.nobodys.reads, 0x400);
 	assert_int_equal(string_io(NOBODYS_PORT, 2, false, 0x8800, 0x800), VERDICT_SKIP);
-	assert_int_equal(vm.ports.unclaimed_writes, 0x800);
+	assert_int_equal(vm.ports.nobodys.writes, 0x800);
 
 	fill(0x8000, 0x1000);
 	assert_int_equal(string_io(VPOST_PORT, 1, false, 0x8000, 0x1000), VERDICT_SKIP);

@@ -154,7 +154,7 @@ static void test_power_off_stops(void **state)
 
 	(void)state;
 	e.io.port = VACPI_PM1_CNT;
-	e.io.size = 2;
+	e.io.access = 1;                                /* two bytes, out */
 	v->gpr[GPR_RAX] = 0x2000 | VACPI_S5_TYPE << 10; /* SLP_EN */
 	will_exit(v, &e);
 	assert_int_equal(run(v, FOREVER), RUN_STOPPED);

@@ -29,9 +29,8 @@ static void io_exits(void **state)
 	(void)state;
 	vmx_decode_io(0x03fd0008, &e);
 	assert_int_equal(e.io.port, 0x3fd);
-	assert_int_equal(e.io.size, 1);
-	assert_true(e.io.in && !e.io.string);
-	assert_int_equal(e.value, 0x3fd);
+	assert_int_equal(vm_exit_io_size(&e), 1);
+	assert_true(vm_exit_io_in(&e) && !(e.io.access & EXIT_IO_STRING));
 	assert_string_equal(said(EXIT_IO, 0x03fd0008, 0x3fd), "read of port 0x3fd, 1 byte");
 	assert_string_equal(said(EXIT_IO, 0x00800040, 0x80), "write to port 0x80, 1 byte");
 	assert_string_equal(said(EXIT_IO, 0x0cf80003, 0xcf8), "write to port 0xcf8, 4 bytes");
@@ -39,16 +38,16 @@ static void io_exits(void **state)
 
 	/* REP OUTSB with 64-bit addresses and an FS prefix; INS uses ES whatever the information says. */
 	vmx_decode_io(0x03f80030, &e);
-	vmx_decode_io_string(0x03f80030, 2 << 7 | 4 << 15, 0xffff888000001000, &e);
-	assert_true(e.io.string && e.io.rep && !e.io.in);
+	vmx_decode_io_string(2 << 7 | 4 << 15, 0xffff888000001000, &e);
+	assert_true((e.io.access & EXIT_IO_STRING) && (e.io.access & EXIT_IO_REP) && !vm_exit_io_in(&e));
 	assert_int_equal(e.io.addr_size, 8);
 	assert_int_equal(e.io.seg, SEG_FS);
 	assert_int_equal(e.io.gva, 0xffff888000001000);
 	vmx_decode_io(0x03f80018, &e);
-	vmx_decode_io_string(0x03f80018, 0 << 7 | 3 << 15, 0x500, &e);
+	vmx_decode_io_string(0 << 7 | 3 << 15, 0x500, &e);
 	assert_int_equal(e.io.addr_size, 2);
 	assert_int_equal(e.io.seg, SEG_ES);
-	vmx_decode_io_string(0x03f80018, 1 << 7, 0x500, &e);
+	vmx_decode_io_string(1 << 7, 0x500, &e);
 	assert_int_equal(e.io.addr_size, 4);
 }
 

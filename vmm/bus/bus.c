@@ -1,5 +1,5 @@
-/* The owner registry of one address space: a sorted array of ranges, searched by halving where the guess by the address's
- * hash is wrong. Pure: the same code serves I/O ports and memory-mapped I/O. The caller sees to it that registering and
+/* The owner registry of one address space: a sorted array of ranges, searched by halving where the guess by the address is
+ * wrong. Pure: the same code serves I/O ports and memory-mapped I/O. The caller sees to it that registering and
  * accesses do not run at the same time. */
 #include "vmm/bus/bus.h"
 #include "kernel/lib/assert.h"
@@ -38,11 +38,53 @@ static struct bus_range *lookup(struct bus *b, uint64_t addr)
 	return &b->ranges[above - 1];
 }
 
+static uint64_t nobodys_read(void *ctx, uint64_t offset, unsigned size)
+{
+	struct bus *b = ctx;
+
+	(void)size;
+	b->last_unclaimed = b->nobodys.base + offset;
+	return UINT64_MAX;
+}
+
+static void nobodys_write(void *ctx, uint64_t offset, unsigned size, uint64_t value)
+{
+	(void)value;
+	(void)nobodys_read(ctx, offset, size);
+}
+
+static void nobodys_read_run(void *ctx, uint64_t offset, unsigned size, void *to, size_t count)
+{
+	memset(to, 0xff, size * count);
+	(void)nobodys_read(ctx, offset, size);
+}
+
+static void nobodys_write_run(void *ctx, uint64_t offset, unsigned size, const void *from, size_t count)
+{
+	(void)from;
+	(void)count;
+	(void)nobodys_read(ctx, offset, size);
+}
+
+static const struct bus_ops nobodys_ops = {nobodys_read, nobodys_write, nobodys_read_run, nobodys_write_run};
+
+/* The stretch around an address that nobody owns. (The last address of all is in none.) */
+static struct bus_range *nobodys_around(struct bus *b, uint64_t addr)
+{
+	unsigned above = upper_bound(b, addr);
+
+	b->nobodys.base = above == 0 ? 0 : b->ranges[above - 1].base + b->ranges[above - 1].len;
+	b->nobodys.len = (above == b->count ? UINT64_MAX : b->ranges[above].base) - b->nobodys.base;
+	return &b->nobodys;
+}
+
 struct bus_range *bus_look_up(struct bus *b, uint64_t addr, unsigned size)
 {
 	struct bus_range *r = lookup(b, addr);
 
-	if (r == NULL || !bus_range_takes(r, addr, size))
+	if (r == NULL)
+		r = nobodys_around(b, addr);
+	if (!bus_range_takes(r, addr, size))
 		return NULL;
 	*bus_guess_at(b, addr) = r;
 	return r;
@@ -68,7 +110,7 @@ static bool read_split(struct bus *b, uint64_t addr, unsigned size, uint64_t *va
 		*value |= byte << (8 * i);
 	}
 	if (!all_claimed) {
-		b->unclaimed_reads++;
+		b->nobodys.reads++;
 		b->last_unclaimed = unclaimed_at;
 	}
 	return all_claimed;
@@ -91,7 +133,7 @@ static bool write_split(struct bus *b, uint64_t addr, unsigned size, uint64_t va
 		}
 	}
 	if (!all_claimed) {
-		b->unclaimed_writes++;
+		b->nobodys.writes++;
 		b->last_unclaimed = unclaimed_at;
 	}
 	return all_claimed;
@@ -101,7 +143,8 @@ static bool write_split(struct bus *b, uint64_t addr, unsigned size, uint64_t va
 void bus_init(struct bus *b)
 {
 	b->count = 0;
-	b->unclaimed_reads = b->unclaimed_writes = b->last_unclaimed = 0;
+	b->nobodys = (struct bus_range){.ops = &nobodys_ops, .ctx = b};
+	b->last_unclaimed = 0;
 	b->ranges[0] = (struct bus_range){0};
 #pragma GCC unroll 8
 	for (unsigned i = 0; i < BUS_GUESSES; i++)
@@ -132,6 +175,7 @@ int bus_register(struct bus *b, uint64_t base, uint64_t len, const struct bus_op
 		b->ranges[i] = b->ranges[i - 1];
 	b->ranges[at] = (struct bus_range){.base = base, .len = len, .ops = ops, .ctx = ctx, .name = name};
 	b->count++;
+	b->nobodys.len = 0;
 	return 0;
 }
 
@@ -157,17 +201,11 @@ bool bus_read(struct bus *b, uint64_t addr, unsigned size, uint64_t *value)
 
 	assert(size - 1 < 8);
 	r = bus_range_for(b, addr, size);
-	if (unlikely(r == NULL)) {
-		if (size > 1)
-			return read_split(b, addr, size, value);
-		*value = 0xff;
-		b->unclaimed_reads++;
-		b->last_unclaimed = addr;
-		return false;
-	}
+	if (unlikely(r == NULL))
+		return read_split(b, addr, size, value);
 	r->reads++;
 	*value = r->ops->read(r->ctx, addr - r->base, size) & size_mask(size);
-	return true;
+	return r != &b->nobodys;
 }
 
 /* Write the low `size` (1..8) bytes of value at addr. Returns true when every byte had an owner. */
@@ -177,41 +215,21 @@ bool bus_write(struct bus *b, uint64_t addr, unsigned size, uint64_t value)
 
 	assert(size - 1 < 8);
 	r = bus_range_for(b, addr, size);
-	if (unlikely(r == NULL)) {
-		if (size > 1)
-			return write_split(b, addr, size, value);
-		b->unclaimed_writes++;
-		b->last_unclaimed = addr;
-		return false;
-	}
+	if (unlikely(r == NULL))
+		return write_split(b, addr, size, value);
 	r->writes++;
 	r->ops->write(r->ctx, addr - r->base, size, value & size_mask(size));
-	return true;
-}
-
-static bool is_nobodys(struct bus *b, uint64_t addr, unsigned size)
-{
-	for (unsigned i = 0; i < size; i++) {
-		if (lookup(b, addr + i) != NULL)
-			return false;
-	}
-	return true;
+	return r != &b->nobodys;
 }
 
 bool bus_read_run(struct bus *b, uint64_t addr, unsigned size, void *to, size_t count)
 {
 	struct bus_range *r = bus_range_for(b, addr, size);
 
-	if (r != NULL && r->ops->read_run != NULL) {
-		r->reads += count;
-		r->ops->read_run(r->ctx, addr - r->base, size, to, count);
-		return true;
-	}
-	if (r != NULL || !is_nobodys(b, addr, size))
+	if (r == NULL || r->ops->read_run == NULL)
 		return false;
-	memset(to, 0xff, size * count);
-	b->unclaimed_reads += count;
-	b->last_unclaimed = addr;
+	r->reads += count;
+	r->ops->read_run(r->ctx, addr - r->base, size, to, count);
 	return true;
 }
 
@@ -219,15 +237,10 @@ bool bus_write_run(struct bus *b, uint64_t addr, unsigned size, const void *from
 {
 	struct bus_range *r = bus_range_for(b, addr, size);
 
-	if (r != NULL && r->ops->write_run != NULL) {
-		r->writes += count;
-		r->ops->write_run(r->ctx, addr - r->base, size, from, count);
-		return true;
-	}
-	if (r != NULL || !is_nobodys(b, addr, size))
+	if (r == NULL || r->ops->write_run == NULL)
 		return false;
-	b->unclaimed_writes += count;
-	b->last_unclaimed = addr;
+	r->writes += count;
+	r->ops->write_run(r->ctx, addr - r->base, size, from, count);
 	return true;
 }
 

@@ -31,11 +31,12 @@ struct bus_range {
 struct bus {
 	struct bus_range ranges[BUS_MAX_RANGES]; /* sorted by base, no two overlap */
 	unsigned count;
-	uint64_t unclaimed_reads; /* accesses that nobody owned: reads gave all ones, writes went nowhere */
-	uint64_t unclaimed_writes;
-	uint64_t last_unclaimed; /* address of the newest one */
-	/* By a hash of the address, the range that took an access there before: the first guess for the next. Any slot of
-	 * ranges[] is right; one without a range has length 0. */
+	/* The stretch between two ranges in which an access was last, as if it were a device's: reads give all ones, writes go
+	 * nowhere. Its counters are those of all accesses of which somebody owned not every byte. Length 0: none yet. */
+	struct bus_range nobodys;
+	uint64_t last_unclaimed; /* address of the newest one of them */
+	/* By the address's eights, the range that took an access there before: the first guess for the next. Any slot of
+	 * ranges[] is right, and `nobodys`; one without a range has length 0. */
 	struct bus_range *guesses[BUS_GUESSES];
 };
 
@@ -61,12 +62,12 @@ bool bus_write(struct bus *b, uint64_t addr, unsigned size, uint64_t value);
 MUST_CHECK bool bus_read_run(struct bus *b, uint64_t addr, unsigned size, void *to, size_t count);
 MUST_CHECK bool bus_write_run(struct bus *b, uint64_t addr, unsigned size, const void *from, size_t count);
 
-/* The range that takes a whole access, where the guess was wrong or there is none. */
+/* The range that takes a whole access, `nobodys` among them, where the guess was wrong or there is none. */
 struct bus_range *bus_look_up(struct bus *b, uint64_t addr, unsigned size);
 
 static inline struct bus_range **bus_guess_at(struct bus *b, uint64_t addr)
 {
-	return &b->guesses[(addr >> 3 ^ addr >> 12) % BUS_GUESSES];
+	return &b->guesses[addr / 8 % BUS_GUESSES];
 }
 
 /* Is the access wholly inside the range? addr - base wraps to something huge for an address below the base. */
@@ -77,7 +78,7 @@ static inline bool bus_range_takes(const struct bus_range *r, uint64_t addr, uns
 	return offset < r->len && (size == 1 || size <= r->len - offset);
 }
 
-/* The range that takes the whole access, or NULL: then bus_read() or bus_write() split it. */
+/* The range that takes the whole access, `nobodys` among them, or NULL: then bus_read() or bus_write() split it. */
 static inline struct bus_range *bus_range_for(struct bus *b, uint64_t addr, unsigned size)
 {
 	struct bus_range *r = *bus_guess_at(b, addr);

@@ -395,6 +395,15 @@ static void fill_beyond(struct cpuid_policy *p)
 		p->extended[i] = p->basic[CPUID_BASIC_MAX];
 }
 
+static void find_plain(struct cpuid_policy *p)
+{
+	for (unsigned i = 0; i < CPUID_TABLE; i++) {
+		const struct cpuid_entry *e = &p->entries[p->basic[i]];
+
+		p->plain[i] = e->dynamic == CPUID_STATIC && e->last == 0 ? e->out : NULL;
+	}
+}
+
 int cpuid_policy_init(struct cpuid_policy *p, const struct vm_config *config, cpuid_reader *host, uint64_t tsc_hz,
 		      uint64_t xcr0, const char **bad_name)
 {
@@ -411,6 +420,7 @@ int cpuid_policy_init(struct cpuid_policy *p, const struct vm_config *config, cp
 	read_host_limits(&b);
 	add_leaves(&b);
 	fill_beyond(p);
+	find_plain(p);
 	p->cr4 = guest_cr4(p);
 	p->efer = guest_efer(p);
 	return 0;

@@ -97,6 +97,8 @@ struct cpuid_policy {
 	uint8_t extended[CPUID_TABLE];                 /* leaf - 80000000H -> entry */
 	uint8_t hypervisor[CPUID_TABLE];               /* leaf - 40000000H -> entry */
 	struct cpuid_entry entries[CPUID_MAX_ENTRIES]; /* entry 0: all zero */
+	const uint32_t *plain
+		[CPUID_TABLE]; /* basic leaf -> its answer, when that is one for all subleaves, and always the same */
 	unsigned count;
 	uint64_t xcr0;      /* bits the guest may set in XCR0; 0 without XSAVE */
 	uint64_t cr4;       /* bits the guest may set in CR4, as far as CPUID decides */

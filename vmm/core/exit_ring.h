@@ -41,7 +41,8 @@ struct exit_record {
 
 /* An exit without a qualification. The values come as such, not as a struct vm_exit: they are in registers when this is
  * inlined, and 8 instructions do. Returns the entry. */
-static inline uint8_t *exit_ring_put_insn(struct exit_ring *r, uint64_t tsc, uint64_t rip, uint32_t reason, uint64_t value)
+static inline uint8_t *exit_ring_put_insn(struct exit_ring *r, uint64_t tsc, uint64_t rip, uint32_t reason,
+					  uint64_t value)
 {
 	uint64_t at;
 	uint8_t *entry;

@@ -52,7 +52,7 @@ enum vcpu_request {
 	VCPU_REQ_SIPI = 1u << 4,
 	VCPU_REQ_CLOCK = 1u << 5, /* an alarm of the VM's devices is due: see to it */
 	VCPU_REQ_TIMER = 1u << 6, /* the next alarm is another one: reckon anew how long the guest may run */
-	/* The backend's own: an event to inject, tables that have changed, or the timer. The bit only ends its inner loop; what
+	/* The backend's own: an event to inject, tables that have changed, the timer, or registers to load. The bit only ends its inner loop; what
 	 * there is to do stands elsewhere, so none is lost with it. */
 	VCPU_REQ_ENTRY = 1u << 7
 };
@@ -105,6 +105,14 @@ static inline void vcpu_forget_sites(struct vcpu *v)
 static inline void vcpu_request(struct vcpu *v, uint32_t bits)
 {
 	__atomic_or_fetch(&v->requests, bits, __ATOMIC_RELEASE);
+}
+
+/* A handler has written this general register. The last four stay in the processor while an exit is handled: the backend
+ * has to load them anew. */
+static inline void vcpu_gpr_written(struct vcpu *v, unsigned gpr)
+{
+	if (unlikely(gpr >= GPR_R12))
+		vcpu_request(v, VCPU_REQ_ENTRY);
 }
 
 /* Queue a fault or trap for the guest at the next entry, by the rules of SDM 3 "Conditions for Generating a Double Fault"

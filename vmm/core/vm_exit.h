@@ -109,6 +109,16 @@ enum exit_mem_access {
 	EXIT_MEM_ALL = 0x1bf
 };
 
+/* What an access to a port was: again the values of the exit qualification (SDM 3 "Exit Qualification for I/O
+ * Instructions"). */
+enum exit_io_access {
+	EXIT_IO_SIZE = 7, /* bytes less 1 */
+	EXIT_IO_IN = 1 << 3,
+	EXIT_IO_STRING = 1 << 4,
+	EXIT_IO_REP = 1 << 5, /* string: with a count */
+	EXIT_IO_KIND = EXIT_IO_SIZE | EXIT_IO_IN | EXIT_IO_STRING
+};
+
 enum cr_operation { CR_MOV_TO, CR_MOV_FROM, CR_CLTS, CR_LMSW };
 
 enum vcpu_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_GDTR, SEG_IDTR };
@@ -124,11 +134,8 @@ struct vm_exit {
 	union {
 		struct event event; /* EXCEPTION_NMI, EXTERNAL_INTERRUPT */
 		struct {
+			uint16_t access; /* enum exit_io_access, a set */
 			uint16_t port;
-			uint8_t size; /* 1, 2, 4 */
-			bool in;
-			bool string;
-			bool rep;          /* string: with a count */
 			uint8_t addr_size; /* string: 2, 4, 8 bytes */
 			uint8_t seg;       /* string: enum vcpu_seg of the memory operand */
 			uint64_t gva;      /* string: linear address of the first element */
@@ -156,6 +163,17 @@ struct vm_exit {
 		uint8_t vector; /* VIRTUALIZED_EOI */
 	};
 };
+
+/* Bytes of an access to a port: 1, 2, 4. */
+static inline unsigned vm_exit_io_size(const struct vm_exit *e)
+{
+	return (e->io.access & EXIT_IO_SIZE) + 1u;
+}
+
+static inline bool vm_exit_io_in(const struct vm_exit *e)
+{
+	return (e->io.access & EXIT_IO_IN) != 0;
+}
 
 /* The processor's own walk of the guest's page tables made the access. */
 static inline bool vm_exit_by_walk(const struct vm_exit *e)

@@ -16,17 +16,18 @@ static void write_x2apic_icr(struct vlapic *v, uint64_t value)
 __attribute__((noinline)) static int write_x2apic(struct vlapic *v, uint32_t msr, uint64_t value)
 {
 	uint32_t offset = X2APIC_OFFSET(msr);
-	uint32_t allowed;
+	uint32_t writable;
 
 	if (v->mode != VLAPIC_X2APIC || offset >= REGS_END || (WRITABLE_X2APIC & REG_BIT(offset)) == 0)
 		return ERR_FAULT;
-	allowed = vlapic_writable_bits(offset) | vlapic_read_only_bits(offset);
-	if (((uint32_t)value & ~allowed) != 0 || (offset != LAPIC_ICR_LOW && value >> 32 != 0))
+	writable = vlapic_writable_bits(offset);
+	if (((uint32_t)value & ~(writable | vlapic_read_only_bits(offset))) != 0 ||
+	    (offset != LAPIC_ICR_LOW && value >> 32 != 0))
 		return ERR_FAULT;
 	if (offset == LAPIC_ICR_LOW)
 		write_x2apic_icr(v, value);
 	else
-		vlapic_write_register(v, offset, (uint32_t)value & vlapic_writable_bits(offset));
+		vlapic_write_register(v, offset, (uint32_t)value & writable);
 	return 0;
 }
 

@@ -56,14 +56,12 @@ static void stop(struct vpit_channel *c, uint64_t now)
 	c->stopped = true;
 }
 
-/* Move the count register into the counting element, if the time for that has come. */
-static void advance(struct vpit_channel *c, uint64_t now)
+/* The time has come to move the count register into the counting element. */
+__attribute__((noinline)) static void take_load(struct vpit_channel *c)
 {
 	uint64_t at = c->load_at;
 	bool into_low_half;
 
-	if (at > now)
-		return;
 	/* A square wave takes a new count at the end of either half; the other half goes on with it. */
 	into_low_half = c->mode == PIT_MODE_SQUARE && c->count != 0 && !c->stopped &&
 			(at - c->start) % c->count == high_half(c->count);
@@ -73,6 +71,12 @@ static void advance(struct vpit_channel *c, uint64_t now)
 	c->start = into_low_half ? at - high_half(c->count) : at;
 	c->stopped = !c->gate && !is_triggered(c);
 	c->stopped_at = 0;
+}
+
+static inline void advance(struct vpit_channel *c, uint64_t now)
+{
+	if (unlikely(c->load_at <= now))
+		take_load(c);
 }
 
 /* When a count written now to a running periodic channel takes effect: at the end of the period, or of the half of it. */
@@ -99,13 +103,12 @@ static void load_count(struct vpit_channel *c, uint16_t written, uint64_t now)
 		c->load_at = period_end(c, now);
 }
 
-static uint16_t value(const struct vpit_channel *c, uint64_t now)
+/* The count of a channel that has one. */
+__attribute__((noinline)) static uint16_t running_value(const struct vpit_channel *c, uint64_t now)
 {
 	uint32_t span = is_bcd(c) ? BCD_SPAN : BINARY_SPAN;
 	uint64_t e = elapsed(c, now), v, phase;
 
-	if (c->count == 0)
-		return 0;
 	if (c->mode == PIT_MODE_SQUARE) {
 		phase = e % c->count;
 		if (phase >= high_half(c->count))
@@ -118,6 +121,11 @@ static uint16_t value(const struct vpit_channel *c, uint64_t now)
 	}
 	v %= span;
 	return is_bcd(c) ? bcd_encode((uint32_t)v) : (uint16_t)v;
+}
+
+static inline uint16_t value(const struct vpit_channel *c, uint64_t now)
+{
+	return c->count == 0 ? 0 : running_value(c, now);
 }
 
 static bool output(const struct vpit_channel *c, uint64_t now)
@@ -184,21 +192,27 @@ void vpit_channel_write(struct vpit_channel *c, uint8_t byte, uint64_t now)
 	}
 }
 
+static uint8_t read_latched(struct vpit_channel *c)
+{
+	uint8_t rw = c->control & PIT_CW_RW_MASK;
+
+	if (c->status_latched) {
+		c->status_latched = false;
+		return c->status;
+	}
+	c->latch_bytes--;
+	return (uint8_t)(rw == PIT_CW_RW_MSB || (rw == PIT_CW_RW_BOTH && c->latch_bytes == 0) ? c->latch >> 8
+											      : c->latch);
+}
+
 /* A byte of the latched status, of the latched count, or of the count as it runs, in this order. */
 uint8_t vpit_channel_read(struct vpit_channel *c, uint64_t now)
 {
 	uint8_t rw = c->control & PIT_CW_RW_MASK;
 	uint16_t v;
 
-	if (c->status_latched) {
-		c->status_latched = false;
-		return c->status;
-	}
-	if (c->latch_bytes != 0) {
-		c->latch_bytes--;
-		return (uint8_t)(rw == PIT_CW_RW_MSB || (rw == PIT_CW_RW_BOTH && c->latch_bytes == 0) ? c->latch >> 8
-												      : c->latch);
-	}
+	if (c->status_latched || c->latch_bytes != 0)
+		return read_latched(c);
 	advance(c, now);
 	v = value(c, now);
 	if (rw == PIT_CW_RW_BOTH)

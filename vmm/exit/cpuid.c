@@ -43,14 +43,10 @@ __attribute__((noinline)) static enum verdict answer_other(struct vcpu *v, const
 enum verdict exit_cpuid(struct vcpu *v, const struct vm_exit *e)
 {
 	const struct cpuid_policy *p = v->vm->cpuid;
-	uint64_t leaf = (uint32_t)v->gpr[GPR_RAX];
+	const uint64_t leaf = (uint32_t)v->gpr[GPR_RAX]; /* an index is 64 bits */
 
 	(void)e;
-	if (likely(leaf < CPUID_TABLE)) {
-		const struct cpuid_entry *entry = &p->entries[p->basic[leaf]];
-
-		if (likely((entry->dynamic | entry->last) == 0))
-			return answer(v, entry->out);
-	}
+	if (likely(leaf < CPUID_TABLE && p->plain[leaf] != NULL))
+		return answer(v, p->plain[leaf]);
 	return answer_other(v, p, (uint32_t)leaf);
 }

@@ -42,14 +42,14 @@ static size_t move_packed(struct vm *vm, const struct vm_exit *e, uint8_t *at, s
 	do {
 		uint64_t value = 0;
 
-		if (e->io.in) {
-			bus_read(ports, e->io.port, e->io.size, &value);
-			memcpy(at, &value, e->io.size);
+		if (vm_exit_io_in(e)) {
+			bus_read(ports, e->io.port, vm_exit_io_size(e), &value);
+			memcpy(at, &value, vm_exit_io_size(e));
 		} else {
-			memcpy(&value, at, e->io.size);
-			bus_write(ports, e->io.port, e->io.size, value);
+			memcpy(&value, at, vm_exit_io_size(e));
+			bus_write(ports, e->io.port, vm_exit_io_size(e), value);
 		}
-		at += e->io.size;
+		at += vm_exit_io_size(e);
 		done++;
 	} while (done < count && vm->request == VM_REQUEST_NONE);
 	return done;
@@ -80,23 +80,23 @@ static size_t elements_in_page(const struct string_io *s)
 
 	if (to_wrap != 0 && to_wrap < bytes)
 		bytes = (size_t)to_wrap;
-	return bytes / s->e->io.size;
+	return bytes / vm_exit_io_size(s->e);
 }
 
 static unsigned rights(const struct string_io *s)
 {
-	return s->privilege | (s->e->io.in ? GUEST_ACCESS_WRITE : GUEST_ACCESS_READ);
+	return s->privilege | (vm_exit_io_in(s->e) ? GUEST_ACCESS_WRITE : GUEST_ACCESS_READ);
 }
 
 /* An element that goes over a page's end. The pages first: an input whose data have nowhere to go must not happen. */
 static int move_crossing(struct string_io *s)
 {
 	struct vcpu *v = s->v;
-	unsigned size = s->e->io.size;
+	unsigned size = vm_exit_io_size(s->e);
 	uint64_t gva = gva_of(s), value = 0, gpa;
 	int err;
 
-	if (!s->e->io.in) {
+	if (!vm_exit_io_in(s->e)) {
 		err = guest_read_gva(v, gva, &value, size, s->privilege);
 		if (err != 0)
 			return err;
@@ -127,12 +127,12 @@ static int move_in_page(struct string_io *s, size_t fit, size_t *moved)
 
 	if (err != 0)
 		return err;
-	at = guest_mem_ptr(&vm->mem, gpa, fit * e->io.size);
+	at = guest_mem_ptr(&vm->mem, gpa, fit * vm_exit_io_size(e));
 	if (at == NULL)
 		return ERR_RANGE;
 	vm_lock(vm);
-	if (e->io.in ? bus_read_run(&vm->ports, e->io.port, e->io.size, at, fit)
-		     : bus_write_run(&vm->ports, e->io.port, e->io.size, at, fit)) {
+	if (vm_exit_io_in(e) ? bus_read_run(&vm->ports, e->io.port, vm_exit_io_size(e), at, fit)
+			     : bus_write_run(&vm->ports, e->io.port, vm_exit_io_size(e), at, fit)) {
 		s->spent += (unsigned)fit / RUN_PER_ELEMENT;
 		*moved = fit;
 	} else {
@@ -173,21 +173,21 @@ enum verdict exit_io_string(struct vcpu *v, const struct vm_exit *e)
 			      .e = e,
 			      .privilege = guest_privilege(v),
 			      .down = (vcpu_hw_get(v, VCPU_RFLAGS) & RFLAGS_DF) != 0,
-			      .index = &v->gpr[e->io.in ? GPR_RDI : GPR_RSI]};
+			      .index = &v->gpr[vm_exit_io_in(e) ? GPR_RDI : GPR_RSI]};
 	unsigned width = e->io.addr_size;
-	uint64_t left = e->io.rep ? cut(v->gpr[GPR_RCX], width) : 1;
+	uint64_t left = e->io.access & EXIT_IO_REP ? cut(v->gpr[GPR_RCX], width) : 1;
 
 	s.base = e->io.gva - cut(*s.index, width);
 	while (left > 0 && s.spent < ELEMENTS_MAX) {
 		size_t moved;
 		int err = move_some(&s, left, &moved);
-		int64_t bytes = (int64_t)moved * e->io.size;
+		int64_t bytes = (int64_t)moved * vm_exit_io_size(e);
 
 		if (err != 0)
 			return failed(&s, err);
 		left -= moved;
 		add_to_index(s.index, s.down ? -bytes : bytes, width);
-		if (e->io.rep)
+		if (e->io.access & EXIT_IO_REP)
 			add_to_index(&v->gpr[GPR_RCX], -(int64_t)moved, width);
 		if (v->vm->request != VM_REQUEST_NONE)
 			return VERDICT_STOP;

@@ -39,6 +39,12 @@ static bool is_open_bus(const struct vm *vm, uint64_t gpa)
 	return !vm->config.stray_stops;
 }
 
+/* Neither memory nor a device, and rightly so. */
+static bool is_nothing(const struct vm *vm, uint64_t gpa)
+{
+	return is_open_bus(vm, gpa) && !guest_mem_covers(&vm->mem, gpa, 1);
+}
+
 static int stray(struct vm *vm, struct vcpu *v, uint64_t gpa, const char *what)
 {
 	if (is_open_bus(vm, gpa))
@@ -227,6 +233,7 @@ static enum verdict carry_out(struct vcpu *v, const struct vm_exit *e, const str
 	if (insn->prefixes & (INSN_PREFIX_REP | INSN_PREFIX_REPNE))
 		vcpu_request(v, VCPU_REQ_TIMER); /* it may take a while */
 	err = emulate_bounded(&em);
+	vcpu_gpr_written(v, GPR_R15); /* whichever it was */
 	if (rsp && err >= 0)
 		vcpu_hw_set(v, VCPU_RSP, v->gpr[GPR_RSP]);
 	if (err == EMULATE_AGAIN || err == ERR_FAULT)
@@ -251,7 +258,7 @@ enum verdict mmio_emulate(struct vcpu *v, const struct vm_exit *e)
 
 	if (insn_decode(bytes, count, guest_code_mode(v), &insn) != 0)
 		return not_emulated(v, e, bytes, count);
-	if (is_apic_page(v, e->mem.gpa) || bus_find(&v->vm->mmio, e->mem.gpa) != NULL)
+	if (is_apic_page(v, e->mem.gpa) || bus_find(&v->vm->mmio, e->mem.gpa) != NULL || is_open_bus(v->vm, e->mem.gpa))
 		mmio_site_learn(v, e, &insn, bytes, count);
 	return carry_out(v, e, &insn, bytes);
 }
@@ -274,6 +281,7 @@ static void load_register(struct vcpu *v, const struct mmio_move *m, uint64_t va
 		*(uint16_t *)reg = (uint16_t)value;
 	else
 		*(uint8_t *)reg = (uint8_t)value;
+	vcpu_gpr_written(v, m->reg);
 }
 
 static bool move_apic(struct vcpu *v, const struct mmio_move *m, uint32_t offset)
@@ -285,7 +293,8 @@ static bool move_apic(struct vcpu *v, const struct mmio_move *m, uint32_t offset
 	return true;
 }
 
-/* RAM never lies where a device is registered. False: the guess of the device is wrong; the long way finds the right one. */
+/* RAM never lies where a device is registered. False: the guess of the device is wrong, or nobody is there and that is not
+ * normal; the long way finds out. */
 static inline bool move_device(struct vcpu *v, const struct mmio_move *m, uint64_t gpa)
 {
 	struct vm *vm = v->vm;
@@ -294,7 +303,7 @@ static inline bool move_device(struct vcpu *v, const struct mmio_move *m, uint64
 
 	vm_lock(vm);
 	r = *bus_guess_at(&vm->mmio, gpa);
-	taken = bus_range_takes(r, gpa, m->bytes);
+	taken = bus_range_takes(r, gpa, m->bytes) && (r != &vm->mmio.nobodys || is_nothing(vm, gpa));
 	if (likely(taken)) {
 		if (m->store) {
 			r->writes++;

@@ -31,8 +31,9 @@ void vm_postmortem(struct vm *vm, struct vcpu *v, void (*line)(void *ctx, const 
 	line(ctx, text);
 	inspect_regs(v, &out);
 	inspect_rip(v, &out);
-	fmt_snprintf(text, sizeof(text), "last %u of %llu exits:",
-		     count < POSTMORTEM_EXITS ? (unsigned)count : POSTMORTEM_EXITS, (unsigned long long)count);
+	fmt_snprintf(text, sizeof(text),
+		     "last %u of %llu exits:", count < POSTMORTEM_EXITS ? (unsigned)count : POSTMORTEM_EXITS,
+		     (unsigned long long)count);
 	line(ctx, text);
 	inspect_trace(v, POSTMORTEM_EXITS, vm->host->tsc_hz, &out);
 	line(ctx, "end of post-mortem");

@@ -41,9 +41,9 @@ static void stats_text(struct monitor *m, const struct vm *vm)
 					   exit_reason_name(reason));
 		}
 	}
-	mon_printf(m, "nobody's ports: %llu reads, %llu writes", (unsigned long long)vm->ports.unclaimed_reads,
-		   (unsigned long long)vm->ports.unclaimed_writes);
-	if (vm->ports.unclaimed_reads + vm->ports.unclaimed_writes > 0)
+	mon_printf(m, "nobody's ports: %llu reads, %llu writes", (unsigned long long)vm->ports.nobodys.reads,
+		   (unsigned long long)vm->ports.nobodys.writes);
+	if (vm->ports.nobodys.reads + vm->ports.nobodys.writes > 0)
 		mon_printf(m, ", the last 0x%llx", (unsigned long long)vm->ports.last_unclaimed);
 	mon_printf(m, "\n");
 }

@@ -92,8 +92,8 @@ static void vm_json(struct monitor *m, const struct vm *vm)
 	vcpus_json(r, vm);
 	bus_json(r, "ports", &vm->ports);
 	bus_json(r, "mmio", &vm->mmio);
-	reply_number(r, "unclaimed_port_reads", vm->ports.unclaimed_reads);
-	reply_number(r, "unclaimed_port_writes", vm->ports.unclaimed_writes);
+	reply_number(r, "unclaimed_port_reads", vm->ports.nobodys.reads);
+	reply_number(r, "unclaimed_port_writes", vm->ports.nobodys.writes);
 	reply_close(r, '}');
 }
 
@@ -107,8 +107,8 @@ static void print_bus(struct monitor *m, const char *title, const struct bus *bu
 			   (unsigned long long)(r->base + r->len - 1), r->name, (unsigned long long)r->reads,
 			   (unsigned long long)r->writes);
 	}
-	mon_printf(m, "  nobody's: %llu reads, %llu writes\n", (unsigned long long)bus->unclaimed_reads,
-		   (unsigned long long)bus->unclaimed_writes);
+	mon_printf(m, "  nobody's: %llu reads, %llu writes\n", (unsigned long long)bus->nobodys.reads,
+		   (unsigned long long)bus->nobodys.writes);
 }
 
 static void print_config(struct monitor *m, const struct vm_config *c)

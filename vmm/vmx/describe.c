@@ -22,9 +22,9 @@ static size_t describe_io(char *out, size_t size, uint64_t qual)
 	struct vm_exit e;
 
 	vmx_decode_io(qual, &e);
-	return fmt_snprintf(out, size, "%s port 0x%x, %u byte%s%s%s", e.io.in ? "read of" : "write to", e.io.port,
-			    e.io.size, e.io.size == 1 ? "" : "s", e.io.string ? ", string" : "",
-			    (qual & QUAL_IO_REP) ? ", repeated" : "");
+	return fmt_snprintf(out, size, "%s port 0x%x, %u byte%s%s%s", vm_exit_io_in(&e) ? "read of" : "write to",
+			    e.io.port, vm_exit_io_size(&e), vm_exit_io_size(&e) == 1 ? "" : "s",
+			    e.io.access & EXIT_IO_STRING ? ", string" : "", (qual & QUAL_IO_REP) ? ", repeated" : "");
 }
 
 static size_t describe_cr(char *out, size_t size, uint64_t qual)

@@ -9,7 +9,9 @@
 ;
 ; After each exit vmx_exit() (vcpu_enter.c) is called with v and does what the exit asks for. When it returns 0 the guest goes
 ; on. What stays the same from one turn to the next is outside of the turn: the callee-saved registers, HOST_RSP (it is
-; written only when it differs from what is there: the loop calls from the same depth), VMLAUNCH instead of VMRESUME.
+; written only when it differs from what is there: the loop calls from the same depth), VMLAUNCH instead of VMRESUME, and
+; loading R12 to R15: vmx_exit(), a C function, hands back what it finds in them. They are saved at each exit, so that v->gpr[]
+; is complete; a handler that changes one of them there makes the stub return (vcpu_gpr_written() in vcpu.h).
 ;
 ; The last look at the CPU's attention word (percpu.h, at GS:16) comes before the guest's registers. An NMI that says that
 ; somebody has set it may come between that look and the entry: its handler finds RIP between vmx_window_begin and
@@ -29,7 +31,7 @@ FRAME		equ 48			; from HOST_RSP up to the saved RBP
 	extern vmx_exit
 	global vmx_run_asm, vmx_exit_point, vmx_window_look, vmx_window_begin, vmx_window_end, vmx_window_out
 
-; All general registers but RSP from v->gpr[]; rdi = v. The flags stay.
+; The general registers but RSP and R12 to R15 from v->gpr[]; rdi = v. The flags stay.
 %macro LOAD_GUEST 0
 	mov rax, [rdi + 0 * 8]
 	mov rcx, [rdi + 1 * 8]
@@ -41,10 +43,6 @@ FRAME		equ 48			; from HOST_RSP up to the saved RBP
 	mov r9, [rdi + 9 * 8]
 	mov r10, [rdi + 10 * 8]
 	mov r11, [rdi + 11 * 8]
-	mov r12, [rdi + 12 * 8]
-	mov r13, [rdi + 13 * 8]
-	mov r14, [rdi + 14 * 8]
-	mov r15, [rdi + 15 * 8]
 	mov rdi, [rdi + 7 * 8]
 %endmacro
 
@@ -60,6 +58,10 @@ vmx_run_asm:
 	cmp rsp, [rsi + HW_HOST_RSP]
 	jne write_rsp
 enter:
+	mov r12, [rdi + 12 * 8]
+	mov r13, [rdi + 13 * 8]
+	mov r14, [rdi + 14 * 8]
+	mov r15, [rdi + 15 * 8]
 	xor eax, eax
 	cmp byte [rsi + HW_LAUNCHED], 0
 	je launch

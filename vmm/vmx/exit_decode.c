@@ -21,13 +21,12 @@ void vmx_decode_event(uint32_t info, uint32_t error, uint32_t insn_len, struct e
 	out->insn_len = out->type >= EVENT_SOFTWARE_INTERRUPT ? insn_len : 0;
 }
 
-void vmx_decode_io_string(uint64_t qual, uint32_t insn_info, uint64_t gva, struct vm_exit *e)
+void vmx_decode_io_string(uint32_t insn_info, uint64_t gva, struct vm_exit *e)
 {
-	e->io.rep = (qual & QUAL_IO_REP) != 0;
 	e->io.addr_size =
 		(uint8_t)(2u << bits_extract(insn_info, INFO_IO_ADDR_SIZE_SHIFT + 1, INFO_IO_ADDR_SIZE_SHIFT));
-	e->io.seg =
-		e->io.in ? (uint8_t)SEG_ES : (uint8_t)bits_extract(insn_info, INFO_IO_SEG_SHIFT + 2, INFO_IO_SEG_SHIFT);
+	e->io.seg = vm_exit_io_in(e) ? (uint8_t)SEG_ES
+				     : (uint8_t)bits_extract(insn_info, INFO_IO_SEG_SHIFT + 2, INFO_IO_SEG_SHIFT);
 	e->io.gva = gva;
 }
 

@@ -9,18 +9,18 @@
 /* info, error: interruption information and error code; insn_len: for the software kinds. */
 void vmx_decode_event(uint32_t info, uint32_t error, uint32_t insn_len, struct event *out);
 /* What only a string form has, after vmx_decode_io(). insn_info: VM-exit instruction information. INS always uses ES. */
-void vmx_decode_io_string(uint64_t qual, uint32_t insn_info, uint64_t gva, struct vm_exit *e);
+void vmx_decode_io_string(uint32_t insn_info, uint64_t gva, struct vm_exit *e);
 void vmx_decode_cr(uint64_t qual, struct vm_exit *e);
 void vmx_decode_dr(uint64_t qual, struct vm_exit *e);
 void vmx_decode_apic_access(uint64_t qual, struct vm_exit *e);
 
+static_assert(EXIT_IO_IN == QUAL_IO_IN && EXIT_IO_STRING == QUAL_IO_STRING && EXIT_IO_REP == QUAL_IO_REP,
+	      "enum exit_io_access uses the processor's bits");
+
 static inline void vmx_decode_io(uint64_t qual, struct vm_exit *e)
 {
 	e->io.port = (uint16_t)(qual >> QUAL_IO_PORT_SHIFT);
-	e->io.size = (uint8_t)((qual & 7) + 1);
-	e->io.in = (qual & QUAL_IO_IN) != 0;
-	e->io.string = (qual & QUAL_IO_STRING) != 0;
-	e->value = (uint16_t)(qual >> QUAL_IO_PORT_SHIFT);
+	e->io.access = (uint16_t)qual;
 }
 
 static_assert(EXIT_MEM_READ == QUAL_EPT_READ && EXIT_MEM_WRITE == QUAL_EPT_WRITE && EXIT_MEM_FETCH == QUAL_EPT_FETCH &&

@@ -75,9 +75,9 @@ static void read_io(struct vm_exit *e)
 {
 	e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
 	vmx_decode_io(e->qualification, e);
-	if (e->io.string)
-		vmx_decode_io_string(e->qualification, vmread32(VMCS_EXIT_INSN_INFO), vmread(VMCS_GUEST_LINEAR_ADDR),
-				     e);
+	e->value = e->io.port;
+	if (e->io.access & EXIT_IO_STRING)
+		vmx_decode_io_string(vmread32(VMCS_EXIT_INSN_INFO), vmread(VMCS_GUEST_LINEAR_ADDR), e);
 }
 
 /* When the IRET of an NMI handler faults here, it has ended blocking by NMI already and will do so again when it runs again:
@@ -174,8 +174,6 @@ const uint16_t exit_needs[EXIT_REASON_COUNT] = {
 	[EXIT_PAUSE] = INSN,
 	[EXIT_WBINVD] = INSN,
 	[EXIT_INVD] = INSN,
-	[EXIT_RDTSC] = INSN,
-	[EXIT_RDTSCP] = INSN,
 	[EXIT_MWAIT] = INSN,
 	[EXIT_MONITOR] = INSN,
 	[EXIT_CPUID] = INSN_EAX,

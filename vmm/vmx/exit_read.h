@@ -26,28 +26,25 @@ void exit_read_details(struct vcpu *v, uint64_t tsc);
 /* The same by what exit_needs[] says. */
 void exit_read_other(struct vcpu *v, unsigned needs, uint64_t tsc);
 
-/* The same for an instruction, that is from NEEDS_VALUE on: of v->exit only reason and rip are filled in, as its operands are
- * in the guest's registers. */
+/* The same for an instruction, that is from NEEDS_VALUE on: of v->exit only rip is filled in, as its operands are in the
+ * guest's registers. (The reason is, when the loops outside get to see the exit.) */
 static inline void exit_read_insn(struct vcpu *v, uint64_t needs, uint64_t reason, uint64_t tsc)
 {
 	const uint64_t rip = vmread_known(VMCS_GUEST_RIP);
 	const uint32_t *value = (const uint32_t *)((const char *)v + needs - NEEDS_VALUE);
 
 	exit_ring_put_insn(&v->ring, tsc, rip, (uint32_t)reason, *value);
-	v->exit.reason = (uint32_t)reason;
 	v->exit.rip = rip;
 }
 
-/* The same for IN and OUT. qualification: of the exit. */
+/* The same for IN and OUT: rip and io. qualification: of the exit. */
 static inline void exit_read_port(struct vcpu *v, uint64_t qualification, uint64_t tsc)
 {
 	struct vm_exit *e = &v->exit;
 
-	e->reason = EXIT_IO;
-	e->qualification = qualification;
 	e->rip = vmread_known(VMCS_GUEST_RIP);
 	vmx_decode_io(qualification, e);
-	exit_ring_put(&v->ring, tsc, e->rip, EXIT_IO, qualification, e->value);
+	exit_ring_put(&v->ring, tsc, e->rip, EXIT_IO, qualification, (uint32_t)qualification >> QUAL_IO_PORT_SHIFT);
 }
 
 /* The same for an access to memory, or false when there is more about it: it has no linear address, or cut off the delivery

@@ -243,8 +243,9 @@ void vcpu_hw_skip(struct vcpu *v)
 /* --- after an exit --- */
 
 /* Something is left for the loops outside of the turn. */
-COLD static uint32_t leave(struct vcpu *v, enum verdict verdict)
+COLD static uint32_t leave(struct vcpu *v, uint64_t reason, enum verdict verdict)
 {
+	v->exit.reason = (uint32_t)reason;
 	v->loop.verdict = verdict;
 	return v->requests | VMX_LEAVE;
 }
@@ -257,7 +258,7 @@ static inline uint32_t handle(struct vcpu *v, uint64_t reason)
 	if (likely(verdict == VERDICT_SKIP))
 		step_over(v, e->rip, vmread_known(VMCS_EXIT_INSN_LEN));
 	else if (unlikely(verdict != VERDICT_RESUME))
-		return leave(v, verdict);
+		return leave(v, reason, verdict);
 	if (AVATAR_DEBUG)
 		audit_before_entry(v);
 	return v->requests;
@@ -271,7 +272,7 @@ __attribute__((noinline)) static uint32_t other_exit(struct vcpu *v, uint32_t re
 	return handle(v, reason);
 }
 
-__attribute__((noinline)) static uint32_t io_exit(struct vcpu *v, uint64_t tsc)
+static inline uint32_t io_exit(struct vcpu *v, uint64_t tsc)
 {
 	const uint64_t qualification = vmread_known(VMCS_EXIT_QUALIFICATION);
 
@@ -298,7 +299,7 @@ COLD static uint32_t odd_exit(struct vcpu *v, uint32_t reason, uint64_t tsc)
 		return other_exit(v, reason, tsc);
 	v->exit.reason = reason;
 	exit_read_details(v, tsc);
-	return leave(v, exit_dispatch(v, &v->exit));
+	return leave(v, reason, exit_dispatch(v, &v->exit));
 }
 
 /* See vmx_vcpu.h. All that can make the guest wait is one word: what others ask for, and what is to be done before the next
@@ -306,7 +307,7 @@ COLD static uint32_t odd_exit(struct vcpu *v, uint32_t reason, uint64_t tsc)
 uint32_t vmx_exit(struct vcpu *v)
 {
 	const uint64_t tsc = rdtsc();
-	const uint64_t reason = vmread(VMCS_EXIT_REASON); /* 32 bits, but an index is 64 */
+	const uint64_t reason = vmread_known(VMCS_EXIT_REASON); /* 32 bits, but an index is 64 */
 	uint64_t needs;
 
 	if (AVATAR_DEBUG)

@@ -249,6 +249,7 @@ void vcpu_set_gpr(struct vcpu *v, unsigned gpr, uint64_t value)
 		vcpu_hw_set(v, VCPU_RSP, value);
 	else
 		v->gpr[gpr] = value;
+	vcpu_gpr_written(v, gpr);
 }
 
 void vcpu_hw_set_tsc_offset(struct vcpu *v, int64_t offset)

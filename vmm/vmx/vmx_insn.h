@@ -60,8 +60,8 @@ failed:
 	vmwrite_failed(field);
 }
 
-/* The same without the jump. Only for fields that every processor has, and after a checked access since the same exit: that
- * one has shown that there is a current VMCS, and nothing else can fail. (With DEBUG=1 they are checked all the same.) */
+/* The same without the jump. Only for fields that every processor has, and while the VMCS of the last exit is current: the
+ * exit has shown that there is one, and nothing else can fail. (With DEBUG=1 they are checked all the same.) */
 static inline uint64_t vmread_known(enum vmcs_field field)
 {
 	uint64_t v;
