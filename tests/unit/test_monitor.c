@@ -590,6 +590,7 @@ static void test_top_of_many(void **state)
 	static struct vm vms[24];
 	static struct vcpu cpus_of_vms[24];
 	static struct vcpu_seat seats[24];
+	static struct vlapic lapic;
 	const char *at;
 
 	(void)state;
@@ -601,6 +602,7 @@ static void test_top_of_many(void **state)
 		memset(&seats[i], 0, sizeof(seats[i]));
 		seats[i].entity.cpu = &fx_host.sched->cpu[0];
 		cpus_of_vms[i].seat = &seats[i];
+		cpus_of_vms[i].lapic = &lapic;
 		host_add(&fx_host, &vms[i]);
 	}
 	screen_clear();

@@ -1,6 +1,7 @@
 /* The run loop with scripted exits: verdicts, what goes in again, sleeping and waking, time, and who runs next. */
 #include "tests/unit/vm_fixture.h"
 
+#include "vmm/life/inspect.h"
 #include "vmm/life/transitions.h"
 
 #define FOREVER UINT64_MAX
@@ -233,7 +234,7 @@ static void test_it_goes_before_an_interrupt(void **state)
 	assert_int_equal(run(v, FOREVER), RUN_YIELD);
 	assert_int_equal(v->hw->enters, 3);
 	/* 40H went in at the first entry, 31H (cut off) at the second, nothing at the third. */
-	assert_int_equal(v->injected_interrupts, 1);
+	assert_int_equal(inspect_interrupts(v), 1);
 	assert_false(v->hw->last_inject.valid);
 }
 

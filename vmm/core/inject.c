@@ -105,7 +105,6 @@ bool vcpu_inject_pending(struct vcpu *v, const struct irq_source *irqs)
 		vector = irqs->take(irqs->ctx, vector);
 		if (vector >= 0) {
 			inject(v, EVENT_EXTERNAL_INTERRUPT, (uint8_t)vector);
-			v->injected_interrupts++;
 			vector = irqs->next(irqs->ctx);
 		}
 	}

@@ -82,7 +82,7 @@ struct vcpu {
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST */
 	uint64_t exit_counts[EXIT_REASON_COUNT];
 	uint64_t unknown_exits;
-	uint64_t injected_interrupts;
+	uint64_t pic_interrupts;                 /* given by the 8259 pair; the local APIC counts its own */
 	uint64_t guest_ticks;                    /* host TSC ticks spent in the guest, exits included */
 	uint64_t msr_misc_enable, msr_spec_ctrl; /* emulated MSR values of this vCPU */
 	uint64_t msr_mtrr_def_type, msr_mtrr_fixed[11], msr_mtrr_var[16], msr_mcg_status;

@@ -5,6 +5,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/time.h"
 #include "vmm/core/vcpu_hw.h"
+#include "vmm/devices/vlapic.h"
 
 #define LINE_BYTES 160u
 
@@ -19,6 +20,11 @@ static void line(const struct text_lines *out, const char *fmt, ...)
 	fmt_vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	out->line(out->ctx, text);
+}
+
+uint64_t inspect_interrupts(const struct vcpu *v)
+{
+	return __atomic_load_n(&v->lapic->accepted, __ATOMIC_RELAXED) + v->pic_interrupts;
 }
 
 static unsigned long long reg(struct vcpu *v, enum vcpu_reg r)

@@ -9,6 +9,10 @@ struct text_lines {
 	void *ctx;
 };
 
+/* Interrupts that have come to this vCPU since it was made, from its local APIC and the 8259 pair, whoever delivers them;
+ * not those that it sends itself without an exit, which only the processor sees. Context: any CPU. */
+uint64_t inspect_interrupts(const struct vcpu *v);
+
 /* General, control and segment registers. */
 void inspect_regs(struct vcpu *v, const struct text_lines *out);
 

@@ -215,8 +215,13 @@ static int irq_take(void *ctx, int next)
 {
 	struct cpu_board *cpu = ctx;
 
-	if (next == VECTOR_OF_PIC)
-		return pic_take(cpu->board);
+	if (next == VECTOR_OF_PIC) {
+		int vector = pic_take(cpu->board);
+
+		if (vector >= 0)
+			cpu->vcpu->pic_interrupts++;
+		return vector;
+	}
 	vlapic_take(&cpu->lapic, (uint8_t)next);
 	return next;
 }

@@ -2,6 +2,7 @@
 #include "vmm/monitor/commands.h"
 
 #include "kernel/lib/errors.h"
+#include "vmm/life/inspect.h"
 
 static void stats_json(struct reply *r, const struct vm *vm)
 {
@@ -14,7 +15,7 @@ static void stats_json(struct reply *r, const struct vm *vm)
 		reply_open(r, NULL, '{');
 		reply_number(r, "index", i);
 		reply_number(r, "exits", vcpu_exits(v));
-		reply_number(r, "interrupts", v->injected_interrupts);
+		reply_number(r, "interrupts", inspect_interrupts(v));
 		reply_number(r, "ticks", v->guest_ticks);
 		reply_open(r, "reasons", '{');
 		for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++) {
@@ -34,7 +35,7 @@ static void stats_text(struct monitor *m, const struct vm *vm)
 		const struct vcpu *v = vm->vcpus[i];
 
 		mon_printf(m, "%s vcpu %u: %llu exits, %llu interrupts\n", vm->config.name, i,
-			   (unsigned long long)vcpu_exits(v), (unsigned long long)v->injected_interrupts);
+			   (unsigned long long)vcpu_exits(v), (unsigned long long)inspect_interrupts(v));
 		for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++) {
 			if (v->exit_counts[reason] != 0)
 				mon_printf(m, "  %12llu  %s\n", (unsigned long long)v->exit_counts[reason],

@@ -6,6 +6,7 @@
 #include "kernel/lib/format.h"
 #include "kernel/lib/muldiv.h"
 #include "kernel/lib/parse.h"
+#include "vmm/life/inspect.h"
 #include "vmm/life/share.h"
 #include "vmm/life/transitions.h"
 
@@ -28,7 +29,7 @@ static struct vm_use used_so_far(const struct vm *vm)
 		vcpu_share_stats(vm->vcpus[i], &stats);
 		sum.ticks += stats.run_ticks;
 		sum.exits += vcpu_exits(vm->vcpus[i]);
-		sum.interrupts += vm->vcpus[i]->injected_interrupts;
+		sum.interrupts += inspect_interrupts(vm->vcpus[i]);
 	}
 	return sum;
 }
