@@ -4,7 +4,8 @@
  * When cached translations must go (SDM 3 "Caching Translation Information", "Guidelines for Use of the INVEPT
  * Instruction", 29.4): processors cache nothing about an entry that is not present, so an entry that appears where none
  * was needs no invalidation; an entry that was present and now differs - or is gone, or now points to a table - may
- * still be used from a cache, and so the generation rises. A misconfigured entry is never cached either; this builder
+ * still be used from a cache, and so the generation rises: entry_add() asserts the first, entry_clear() and entry_changed() note
+ * the second, and no function begins while one is due. A misconfigured entry is never cached either; this builder
  * makes none, so that an EPT-misconfiguration exit means a bug of ours.
  *
  * No table but the root is ever empty. It makes "unmap" the exact reverse of "map". */
@@ -85,10 +86,10 @@ static void map_leaves(uint64_t *table, struct map_cursor *c, uint64_t end)
 	for (; count >= 8; count -= 8, entry += 8, value += 8 * PAGE_SIZE) {
 #pragma GCC unroll 8
 		for (unsigned i = 0; i < 8; i++)
-			entry_set(&entry[i], value + i * PAGE_SIZE);
+			entry_store(&entry[i], value + i * PAGE_SIZE);
 	}
 	for (size_t i = 0; i < count; i++)
-		entry_set(&entry[i], value + i * PAGE_SIZE);
+		entry_store(&entry[i], value + i * PAGE_SIZE);
 }
 
 /* Fills the part of the cursor's range that lies under this table. */
@@ -104,7 +105,7 @@ static int map_table(struct slpt *s, uint64_t *table, unsigned level, struct map
 		uint64_t *entry = &table[entry_index(c->gpa, level)];
 
 		if (leaf_fits(s, c, level)) {
-			entry_set(entry, c->hpa | c->bits | s->format->leaf_bit);
+			entry_add(s, entry, c->hpa | c->bits | s->format->leaf_bit);
 			c->gpa += level_size(level);
 			c->hpa += level_size(level);
 			continue;
@@ -114,7 +115,7 @@ static int map_table(struct slpt *s, uint64_t *table, unsigned level, struct map
 
 			if (!child)
 				return ERR_NOMEM;
-			entry_set(entry, table_entry(s, child));
+			entry_add(s, entry, table_entry(s, child));
 		}
 		int err = map_table(s, entry_table(s, *entry), level - 1, c);
 		if (err)
@@ -124,37 +125,26 @@ static int map_table(struct slpt *s, uint64_t *table, unsigned level, struct map
 }
 
 /* Clears what is present in a range whose edges cut no leaf, and gives back each table that became empty. */
-static void clear_table(struct slpt *s, uint64_t *table, unsigned level, uint64_t gpa, uint64_t end, bool *changed)
+static void clear_table(struct slpt *s, uint64_t *table, unsigned level, uint64_t gpa, uint64_t end)
 {
 	while (gpa < end) {
 		uint64_t next = step_end(gpa, end, level);
 		uint64_t *entry = &table[entry_index(gpa, level)];
 
 		if (is_present(s, *entry) && is_leaf(s, *entry, level)) {
-			entry_set(entry, 0);
-			*changed = true;
+			entry_clear(s, entry);
 		} else if (is_present(s, *entry)) {
 			uint64_t *child = entry_table(s, *entry);
 
 			assert(entry != s->borrowed);
-			clear_table(s, child, level - 1, gpa, next, changed);
+			clear_table(s, child, level - 1, gpa, next);
 			if (next - gpa == level_size(level) || table_is_empty(child)) {
-				entry_set(entry, 0);
+				entry_clear(s, entry);
 				table_release(s, child);
-				*changed = true;
 			}
 		}
 		gpa = next;
 	}
-}
-
-static void clear_range(struct slpt *s, uint64_t gpa, uint64_t end)
-{
-	bool changed = false;
-
-	clear_table(s, s->root, root_level(s), gpa, end, &changed);
-	if (changed)
-		generation_raise(s);
 }
 
 /* Makes an empty tree.
@@ -233,9 +223,11 @@ int slpt_map_range(struct slpt *s, uint64_t gpa, uint64_t hpa, uint64_t len, enu
 
 	struct map_cursor c = {
 		.gpa = gpa, .end = gpa + len, .hpa = hpa, .bits = f->prot_bits[prot] | f->memtype_bits[memtype]};
+	change_begin(s);
 	err = map_table(s, s->root, root_level(s), &c);
 	if (err)
-		clear_range(s, gpa, gpa + len); /* the range was free: all there is in it is ours */
+		clear_table(s, s->root, root_level(s), gpa, gpa + len); /* it was free: all there is in it is ours */
+	change_end(s);
 	return err;
 }
 
@@ -248,10 +240,13 @@ int slpt_unmap_range(struct slpt *s, uint64_t gpa, uint64_t len)
 {
 	int err = check_span(gpa, len, s->format->gpa_bits);
 
+	if (err)
+		return err;
+	change_begin(s);
+	err = slpt_split_edges(s, gpa, gpa + len);
 	if (!err)
-		err = slpt_split_edges(s, gpa, gpa + len);
-	if (!err)
-		clear_range(s, gpa, gpa + len);
+		clear_table(s, s->root, root_level(s), gpa, gpa + len);
+	change_end(s);
 	return err;
 }
 
@@ -272,7 +267,7 @@ int slpt_borrow(struct slpt *s, const struct slpt *from, uint64_t gpa)
 	for (level = root_level(from); level > BORROW_LEVEL; level--)
 		table = entry_table(from, table[entry_index(gpa, level)]);
 	table = entry_table(from, table[entry_index(gpa, BORROW_LEVEL)]);
-	entry_set(entry, table_entry(s, table));
+	entry_add(s, entry, table_entry(s, table));
 	s->borrowed = entry;
 	return 0;
 }
@@ -282,9 +277,10 @@ int slpt_borrow(struct slpt *s, const struct slpt *from, uint64_t gpa)
 void slpt_return(struct slpt *s)
 {
 	assert(s->borrowed != NULL);
-	entry_set(s->borrowed, 0);
+	change_begin(s);
+	entry_clear(s, s->borrowed);
 	s->borrowed = NULL;
-	generation_raise(s);
+	change_end(s);
 }
 
 static void leaf_decode(const struct slpt *s, uint64_t entry, uint64_t gpa, unsigned level, struct slpt_leaf *leaf)

@@ -48,6 +48,7 @@ struct slpt {
 	uint64_t root_hpa;
 	size_t table_count;  /* tables held, the root among them */
 	uint64_t generation; /* see slpt_generation() */
+	bool due;            /* an entry has changed and the generation has not risen yet */
 	uint64_t *borrowed;  /* the entry that points to a table of another tree, see slpt_borrow(); NULL: none */
 	/* Called after each rise of the generation, on the CPU that changed the tables; NULL: nobody runs on them. */
 	void (*changed)(void *ctx);

@@ -64,7 +64,7 @@ static void split_leaf(struct slpt *s, uint64_t *entry, unsigned level, uint64_t
 			table[i] = child + i * level_size(level - 1);
 	} while (!__atomic_compare_exchange_n(entry, &old, table_entry(s, table), false, __ATOMIC_ACQ_REL,
 					      __ATOMIC_RELAXED));
-	generation_raise(s);
+	entry_changed(s);
 }
 
 static void split_at(struct slpt *s, uint64_t gpa, struct split_stock *stock)
@@ -92,17 +92,17 @@ int slpt_split_edges(struct slpt *s, uint64_t gpa, uint64_t end)
 }
 
 /* In one step, and without losing a flag that a processor sets meanwhile. */
-static void entry_protect(const struct slpt *s, uint64_t *entry, uint64_t bits)
+static void entry_protect(struct slpt *s, uint64_t *entry, uint64_t bits)
 {
 	uint64_t old = __atomic_load_n(entry, __ATOMIC_RELAXED);
 
 	while (!__atomic_compare_exchange_n(entry, &old, (old & ~s->format->prot_mask) | bits, false, __ATOMIC_ACQ_REL,
 					    __ATOMIC_RELAXED))
 		;
+	entry_changed(s);
 }
 
-static void protect_table(struct slpt *s, uint64_t *table, unsigned level, uint64_t gpa, uint64_t end, uint64_t bits,
-			  bool *changed)
+static void protect_table(struct slpt *s, uint64_t *table, unsigned level, uint64_t gpa, uint64_t end, uint64_t bits)
 {
 	while (gpa < end) {
 		uint64_t next = step_end(gpa, end, level);
@@ -111,10 +111,9 @@ static void protect_table(struct slpt *s, uint64_t *table, unsigned level, uint6
 		if (entry == s->borrowed) {
 			/* is not ours to change */
 		} else if (is_present(s, *entry) && !is_leaf(s, *entry, level)) {
-			protect_table(s, entry_table(s, *entry), level - 1, gpa, next, bits, changed);
+			protect_table(s, entry_table(s, *entry), level - 1, gpa, next, bits);
 		} else if (is_present(s, *entry) && (*entry & s->format->prot_mask) != bits) {
 			entry_protect(s, entry, bits);
-			*changed = true;
 		}
 		gpa = next;
 	}
@@ -128,17 +127,15 @@ static void protect_table(struct slpt *s, uint64_t *table, unsigned level, uint6
 int slpt_protect_range(struct slpt *s, uint64_t gpa, uint64_t len, enum slpt_prot prot)
 {
 	int err = check_span(gpa, len, s->format->gpa_bits);
-	bool changed = false;
 
 	if (err)
 		return err;
 	if (prot == SLPT_NONE || (unsigned)prot >= SLPT_PROT_COUNT || s->format->prot_bits[prot] == SLPT_UNENCODABLE)
 		return ERR_INVAL;
+	change_begin(s);
 	err = slpt_split_edges(s, gpa, gpa + len);
-	if (err)
-		return err;
-	protect_table(s, s->root, root_level(s), gpa, gpa + len, s->format->prot_bits[prot], &changed);
-	if (changed)
-		generation_raise(s);
-	return 0;
+	if (!err)
+		protect_table(s, s->root, root_level(s), gpa, gpa + len, s->format->prot_bits[prot]);
+	change_end(s);
+	return err;
 }

@@ -6,6 +6,7 @@
  *                   1 GiB    2 MiB    4 KiB  leaves */
 #pragma once
 
+#include "kernel/lib/assert.h"
 #include "kernel/lib/errors.h"
 #include "kernel/lib/string.h"
 #include "vmm/mem/slpt.h"
@@ -64,13 +65,41 @@ static inline uint64_t *entry_table(const struct slpt *s, uint64_t entry)
 }
 
 /* One store: a processor that walks the table meanwhile sees the old entry or the new one, and all of a new table. */
-static inline void entry_set(uint64_t *entry, uint64_t value)
+static inline void entry_store(uint64_t *entry, uint64_t value)
 {
 	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
 }
 
-static inline void generation_raise(struct slpt *s)
+/* Where none was: nobody has cached anything about it. */
+static inline void entry_add(const struct slpt *s, uint64_t *entry, uint64_t value)
 {
+	assert(!is_present(s, *entry));
+	entry_store(entry, value);
+}
+
+/* An entry that was present is another one, or none, from now on: the invalidation is due. */
+static inline void entry_changed(struct slpt *s)
+{
+	s->due = true;
+}
+
+static inline void entry_clear(struct slpt *s, uint64_t *entry)
+{
+	entry_store(entry, 0);
+	entry_changed(s);
+}
+
+/* Each function that changes a tree begins and ends so: none leaves an invalidation that is due to the next. */
+static inline void change_begin(const struct slpt *s)
+{
+	assert(!s->due);
+}
+
+static inline void change_end(struct slpt *s)
+{
+	if (!s->due)
+		return;
+	s->due = false;
 	__atomic_store_n(&s->generation, s->generation + 1, __ATOMIC_RELEASE);
 	if (s->changed != NULL)
 		s->changed(s->ctx);
