@@ -86,8 +86,10 @@ struct vcpu {
 	uint64_t guest_ticks;                    /* host TSC ticks spent in the guest, exits included */
 	uint64_t msr_misc_enable, msr_spec_ctrl; /* emulated MSR values of this vCPU */
 	uint64_t msr_mtrr_def_type, msr_mtrr_fixed[11], msr_mtrr_var[16], msr_mcg_status;
+	/* Of these two not all is zeroed when the vCPU is made: sites that are free and entries in which nothing has been recorded
+	 * say nothing. */
 	struct mmio_site sites[MMIO_SITES];
-	struct exit_ring ring; /* last: its entries are not zeroed when the vCPU is made */
+	struct exit_ring ring;
 };
 
 static_assert(offsetof(struct vcpu, gpr) == 0, "enter.asm addresses the registers from the vcpu pointer");

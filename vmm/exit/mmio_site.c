@@ -115,9 +115,10 @@ const struct mmio_move *mmio_site_find(struct vcpu *v, const struct vm_exit *e)
 	struct mmio_site *s = site_of(v, e->rip);
 	const struct mmio_move *m = &s->move;
 
-	if (unlikely((e->mem.access & look) != (m->store ? want | EXIT_MEM_WRITE : want) || e->vectoring.valid))
-		return NULL;
+	/* Of an entry that is free only that it is so may be looked at. */
 	if (unlikely(!holds(s, v, e->rip)))
+		return NULL;
+	if (unlikely((e->mem.access & look) != (m->store ? want | EXIT_MEM_WRITE : want) || e->vectoring.valid))
 		return NULL;
 	if (unlikely(operand_linear(v, m) != e->mem.gva || e->mem.gva % PAGE_SIZE > PAGE_SIZE - m->bytes))
 		return NULL;

@@ -91,7 +91,9 @@ static int create_vcpus(struct vmm_host *host, struct vm *vm)
 		int err = ERR_NOMEM;
 
 		if (v != NULL) {
-			memset(v, 0, offsetof(struct vcpu, ring.entries));
+			memset(v, 0, offsetof(struct vcpu, sites));
+			memset(&v->ring, 0, offsetof(struct exit_ring, entries));
+			vcpu_forget_sites(v);
 			v->vm = vm;
 			v->index = i;
 			err = vcpu_hw_create(v);
