@@ -24,11 +24,6 @@ static const uint32_t live_msrs[LIVE_MSR_COUNT] = {
 	[LIVE_TSC_AUX] = MSR_TSC_AUX,
 };
 
-static unsigned msr_count(void)
-{
-	return vmx_machine.has_tsc_aux ? LIVE_MSR_COUNT : LIVE_TSC_AUX;
-}
-
 /* The state after power-on. XSTATE_BV says that x87 and SSE are in the area, all else is in its initial state. */
 static void fpu_reset(struct vcpu_hw *hw)
 {
@@ -57,13 +52,13 @@ static void fpu_save(struct vcpu_hw *hw)
 		xsave64(hw->fpu, vmx_machine.xcr0_allowed);
 }
 
+/* XCR0 has all components, as after fpu_save(). */
 static void fpu_restore(const struct vcpu_hw *hw)
 {
 	if (!vmx_machine.has_xsave) {
 		fxrstor64(hw->fpu);
 		return;
 	}
-	xsetbv(0, vmx_machine.xcr0_allowed);
 	xrstor64(hw->fpu, vmx_machine.xcr0_allowed);
 	if (hw->xcr0 != vmx_machine.xcr0_allowed)
 		xsetbv(0, hw->xcr0);
@@ -78,15 +73,6 @@ static void debug_save(struct vcpu_hw *hw)
 	hw->dr6 = read_dr6();
 }
 
-static void debug_restore(const struct vcpu_hw *hw)
-{
-	write_dr0(hw->dr[0]);
-	write_dr1(hw->dr[1]);
-	write_dr2(hw->dr[2]);
-	write_dr3(hw->dr[3]);
-	write_dr6(hw->dr6);
-}
-
 /* Put the live registers of whoever has this CPU back into memory. */
 void live_put_back(struct vmx_cpu *cpu)
 {
@@ -98,24 +84,54 @@ void live_put_back(struct vmx_cpu *cpu)
 	fpu_save(hw);
 	debug_save(hw);
 	hw->cr2 = read_cr2();
-	for (unsigned i = 0; i < msr_count(); i++)
-		hw->msr[i] = rdmsr(live_msrs[i]);
+#pragma GCC unroll 6
+	for (unsigned i = 0; i < LIVE_MSR_COUNT; i++)
+		if (i != LIVE_TSC_AUX || vmx_machine.has_tsc_aux)
+			hw->msr[i] = rdmsr(live_msrs[i]);
 	cpu->live = NULL;
+}
+
+/* What is in the processor is `old`'s, unless that is NULL. Writing a register of these costs more than the comparison, and
+ * mostly it is the same for all vCPUs of a VM. */
+static void debug_restore(const struct vcpu_hw *hw, const struct vcpu_hw *old)
+{
+	if (old == NULL || hw->dr[0] != old->dr[0])
+		write_dr0(hw->dr[0]);
+	if (old == NULL || hw->dr[1] != old->dr[1])
+		write_dr1(hw->dr[1]);
+	if (old == NULL || hw->dr[2] != old->dr[2])
+		write_dr2(hw->dr[2]);
+	if (old == NULL || hw->dr[3] != old->dr[3])
+		write_dr3(hw->dr[3]);
+	if (old == NULL || hw->dr6 != old->dr6)
+		write_dr6(hw->dr6);
+}
+
+static void msrs_restore(const struct vcpu_hw *hw, const struct vcpu_hw *old)
+{
+#pragma GCC unroll 6
+	for (unsigned i = 0; i < LIVE_MSR_COUNT; i++)
+		if ((old == NULL || hw->msr[i] != old->msr[i]) && (i != LIVE_TSC_AUX || vmx_machine.has_tsc_aux))
+			wrmsr(live_msrs[i], hw->msr[i]);
 }
 
 /* Make v the one whose live registers are in this CPU. */
 void live_take(struct vmx_cpu *cpu, struct vcpu *v)
 {
-	const struct vcpu_hw *hw = v->hw;
+	const struct vcpu_hw *hw = v->hw, *old = NULL;
 
 	if (cpu->live == v)
 		return;
-	live_put_back(cpu);
+	if (cpu->live != NULL) {
+		old = cpu->live->hw;
+		live_put_back(cpu);
+	} else if (vmx_machine.has_xsave) {
+		xsetbv(0, vmx_machine.xcr0_allowed);
+	}
 	fpu_restore(hw);
-	debug_restore(hw);
+	debug_restore(hw, old);
 	write_cr2(hw->cr2);
-	for (unsigned i = 0; i < msr_count(); i++)
-		wrmsr(live_msrs[i], hw->msr[i]);
+	msrs_restore(hw, old);
 	cpu->live = v;
 	cpu->live_takes++;
 }
