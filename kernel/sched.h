@@ -93,6 +93,7 @@ struct sched_cpu {
 	struct alloc_lock lock;
 
 	struct sched_entity *current;
+	bool blocking;                 /* own CPU only: `current` has nothing to do */
 	bool open;                     /* its slice has no end: nobody waits, here or elsewhere */
 	struct sched_entity *favoured; /* waits here, and somebody gave way to it */
 	struct sched_entity *last;     /* what ran before; compared, never followed */
@@ -153,7 +154,7 @@ uint64_t sched_wake(struct sched_entity *e, uint64_t now);
 /* For the CPU itself, which is &sched.cpu[its number]. */
 struct sched_entity *sched_pick(struct sched_cpu *c, uint64_t now, struct sched_slice *slice);
 bool sched_resume(struct sched_cpu *c, struct sched_entity *e, uint64_t now, struct sched_slice *slice);
-bool sched_block(struct sched_cpu *c, uint64_t now);
+void sched_block(struct sched_cpu *c);
 uint64_t sched_put(struct sched_cpu *c, uint64_t now);
 void sched_yield_to(struct sched_cpu *c, struct sched_entity *to);
 

@@ -5,16 +5,6 @@
 
 enum { ALIGN_ROUNDS = 4 };
 
-void sched_lock(struct sched_cpu *c)
-{
-	alloc_lock_acquire(&c->lock);
-}
-
-void sched_unlock(struct sched_cpu *c)
-{
-	alloc_lock_release(&c->lock);
-}
-
 /* Lock the CPU of an entity. Returns it; NULL: it was never added. */
 struct sched_cpu *sched_lock_entity(struct sched_entity *e)
 {
@@ -78,14 +68,6 @@ void sched_set_idle(struct sched_cpu *c)
 	__atomic_fetch_or(&c->sched->idle, BIT64(c->id), __ATOMIC_SEQ_CST);
 }
 
-/* The CPU gets something to do. Returns whether it was idle, to one caller only: who gets true has to kick it, or is it. */
-bool sched_claim_idle(struct sched_cpu *c)
-{
-	if (!bits_test(sched_get(c->sched->idle), c->id))
-		return false;
-	return bits_test(__atomic_fetch_and(&c->sched->idle, ~BIT64(c->id), __ATOMIC_SEQ_CST), c->id);
-}
-
 /* Make a CPU pick again. Returns its bit for the caller, who kicks it.  Context: no lock needed. */
 uint64_t sched_kick(struct sched_cpu *c)
 {
@@ -93,14 +75,12 @@ uint64_t sched_kick(struct sched_cpu *c)
 	return BIT64(c->id);
 }
 
-/* Does nobody wait on any CPU? Then the slice of the one that c runs has no end. The bit is set before the look, and who waits
+/* Does nobody wait on any other CPU? Then the slice of the one that c runs, which is alone there, has no end. The bit is set before the look, and who waits
  * is visible before close_all(): one of the two sees the other. */
 bool sched_open(struct sched_cpu *c)
 {
 	struct sched *s = c->sched;
 
-	if (c->count > 1)
-		return false;
 	c->open = true;
 	__atomic_fetch_or(&s->open, BIT64(c->id), __ATOMIC_SEQ_CST);
 	for (uint64_t left = s->present; left != 0; left &= left - 1) {
@@ -323,7 +303,7 @@ void sched_pull(struct sched_cpu *c, uint64_t now)
 		bool taken;
 
 		/* A boosted, favoured or overdue one is not compared: it is out of order anyway. */
-		if (first != NULL && !sched_queue_is_first(c, first))
+		if (first != NULL && first != sched_queue_first(c))
 			return;
 		o = most_urgent(c, from, first != NULL ? &key : NULL);
 		if (o == NULL)
@@ -367,7 +347,7 @@ static unsigned sorted_positions(struct sched *s, struct position *p)
 /* Bring queues that have drifted apart closer together. Queues that share entities keep up with each other; others, say
  * one with pinned entities alone, run ahead or stay behind for ever. Of that the scheduler remembers a few rounds only, or
  * who once had a CPU to itself would have to pay for it later. Gaps are closed by moving all queues behind them together,
- * so that those that keep up with each other stay as they are.
+ * so that those that keep up with each other stay as they are. It is time for it at s->next_align.
  * Context: no lock. A CPU that takes over an entity meanwhile may see one shift old and one new: it places that one a few
  * rounds wrong, once. */
 void sched_align(struct sched *s, uint64_t now)
@@ -376,7 +356,7 @@ void sched_align(struct sched *s, uint64_t now)
 	uint64_t closed = 0;
 	unsigned count;
 
-	if (now < sched_get(s->next_align) || __atomic_exchange_n(&s->aligning, 1, __ATOMIC_ACQUIRE) != 0)
+	if (__atomic_exchange_n(&s->aligning, 1, __ATOMIC_ACQUIRE) != 0)
 		return;
 	count = sorted_positions(s, p);
 	for (unsigned i = 1; i < count; i++) {

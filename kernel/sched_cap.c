@@ -20,17 +20,14 @@ static uint64_t portion(const struct sched *s, const struct sched_group *g, uint
 	return ticks > s->turn_min ? ticks : s->turn_min;
 }
 
-/* May the entity run? It is handed up to `want` ticks of its group's cap, and *at says from when on it may use them. */
-bool sched_cap_admit(struct sched_entity *e, uint64_t want, uint64_t now, uint64_t *at)
+/* See sched_cap_admit(): the group has a cap, of `percent`, and the entity no lease. */
+bool sched_cap_take(struct sched_entity *e, uint32_t percent, uint64_t want, uint64_t now, uint64_t *at)
 {
 	const struct sched *s = e->cpu->sched;
 	struct sched_group *g = e->group;
-	uint32_t percent = sched_get(g->cap_percent);
 	uint64_t paid = sched_get(g->cap_paid);
 	uint64_t from, most;
 
-	if (percent == SCHED_CAP_NONE || e->lease != 0)
-		return true;
 	most = portion(s, g, percent);
 	e->lease = want < most ? want : most;
 	e->lease_percent = percent;
@@ -41,11 +38,9 @@ bool sched_cap_admit(struct sched_entity *e, uint64_t want, uint64_t now, uint64
 	return *at <= now;
 }
 
-/* The entity stops after so many ticks: give back what it did not use, or charge what it used too much. */
-void sched_cap_settle(struct sched_entity *e, uint64_t ran)
+/* See sched_cap_settle(): the entity has a lease. */
+void sched_cap_give_back(struct sched_entity *e, uint64_t ran)
 {
-	if (e->lease == 0)
-		return;
 	if (ran < e->lease)
 		__atomic_fetch_sub(&e->group->cap_paid, stream_ticks(e->lease - ran, e->lease_percent),
 				   __ATOMIC_RELAXED);

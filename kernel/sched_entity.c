@@ -4,21 +4,6 @@
 #include "kernel/lib/string.h"
 #include "kernel/sched_internal.h"
 
-/* One more, or one less, of its group wants to run. */
-void sched_change_active(struct sched_entity *e, int by)
-{
-	__atomic_fetch_add(&e->group->active, (uint32_t)by, __ATOMIC_RELAXED);
-}
-
-/* The turn is over: the next one begins when this one ended. */
-void sched_end_turn(struct sched_entity *e)
-{
-	e->start += e->used;
-	e->key = e->start;
-	e->used = 0;
-	e->turn_left = 0;
-}
-
 /* The stream of its group's cap has got to the entity.  Context: its CPU, with the lock, nobody runs there. */
 static void unpark(void *ctx)
 {

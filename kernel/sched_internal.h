@@ -4,6 +4,7 @@
 
 #include "kernel/lib/assert.h"
 #include "kernel/lib/bits.h"
+#include "kernel/lib/muldiv.h"
 #include "kernel/sched.h"
 
 /* Virtual time runs at 2^24 / (256 * weight) per tick. It wraps: only differences mean something. */
@@ -29,6 +30,16 @@ static inline uint64_t sched_elapsed(uint64_t since, uint64_t now)
 #define sched_get(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 #define sched_set(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
 
+static inline void sched_lock(struct sched_cpu *c)
+{
+	alloc_lock_acquire(&c->lock);
+}
+
+static inline void sched_unlock(struct sched_cpu *c)
+{
+	alloc_lock_release(&c->lock);
+}
+
 /* Whoever holds the lock of the CPU that this returns may use the entity; without it, it may be another one at once. */
 static inline struct sched_cpu *sched_cpu_of(const struct sched_entity *e)
 {
@@ -45,26 +56,94 @@ static inline bool sched_pinned_here(const struct sched_entity *e)
 	return (e->pins & e->cpu->sched->present) == BIT64(e->cpu->id);
 }
 
+/* Ticks of running as virtual time. weight: in 1/256, not 0. */
+static inline uint64_t sched_virtual(uint64_t ticks, uint64_t weight)
+{
+	return muldiv_u64(ticks, 1ull << SCHED_VTIME_SHIFT, weight);
+}
+
+/* The entity's part of its group's weight, in 1/256: all that want to run have the same. */
+static inline uint64_t sched_entity_weight(const struct sched_entity *e)
+{
+	uint32_t active = sched_get(e->group->active), weight = sched_get(e->group->weight) << 8;
+
+	if (active > 1)
+		weight /= active;
+	return weight != 0 ? weight : 1;
+}
+
+/* Take off the debt what its CPU has got through for everyone. */
+static inline void sched_settle_debt(struct sched_entity *e)
+{
+	uint64_t passed = e->cpu->fair - e->fair;
+
+	e->debt = e->debt > passed ? e->debt - passed : 0;
+	e->fair = e->cpu->fair;
+}
+
+/* The turn is over: the next one begins when this one ended. */
+static inline void sched_end_turn(struct sched_entity *e)
+{
+	e->start += e->used;
+	e->key = e->start;
+	e->used = 0;
+	e->turn_left = 0;
+}
+
+/* One more, or one less, of its group wants to run. */
+static inline void sched_change_active(struct sched_entity *e, int by)
+{
+	__atomic_fetch_add(&e->group->active, (uint32_t)by, __ATOMIC_RELAXED);
+}
+
+/* The earlier key first; of equal ones, who waits for longer. */
+static inline bool sched_goes_first(const struct sched_entity *a, const struct sched_entity *b)
+{
+	return a->key != b->key ? sched_before(a->key, b->key) : a->since <= b->since;
+}
+
+/* Whose turn begins first, of those that are not boosted; NULL: nobody's. */
+static inline struct sched_entity *sched_queue_first(const struct sched_cpu *c)
+{
+	struct sched_entity *a = c->local.root, *b = c->movable.root;
+
+	if (a == NULL || b == NULL)
+		return a != NULL ? a : b;
+	return sched_goes_first(a, b) ? a : b;
+}
+
+/* When the longest waiter has waited for as many slices as there are entities here. */
+static inline uint64_t sched_queue_overdue_at(const struct sched_cpu *c)
+{
+	const struct list *first = list_first(&c->waiting);
+
+	if (first == NULL)
+		return DEADLINE_NEVER;
+	return container_of(first, struct sched_entity, waiting)->since + c->count * sched_get(c->sched->slice);
+}
+
+/* The CPU gets something to do. Returns whether it was idle, to one caller only: who gets true has to kick it, or is it. */
+static inline bool sched_claim_idle(struct sched_cpu *c)
+{
+	if (likely(!bits_test(sched_get(c->sched->idle), c->id)))
+		return false;
+	return bits_test(__atomic_fetch_and(&c->sched->idle, ~BIT64(c->id), __ATOMIC_SEQ_CST), c->id);
+}
+
 /* sched_queue.c */
-uint64_t sched_virtual(uint64_t ticks, uint64_t weight);
-uint64_t sched_entity_weight(const struct sched_entity *e);
 uint64_t sched_round_ticks(const struct sched_cpu *c, uint32_t count);
-void sched_settle_debt(struct sched_entity *e);
 void sched_queue_attach(struct sched_cpu *c, struct sched_entity *e);
 void sched_queue_detach(struct sched_cpu *c, struct sched_entity *e);
+void sched_queue_reweigh(struct sched_cpu *c, struct sched_entity *e);
 void sched_queue_insert(struct sched_cpu *c, struct sched_entity *e, uint64_t now);
 void sched_queue_remove(struct sched_cpu *c, struct sched_entity *e);
-bool sched_queue_is_first(const struct sched_cpu *c, const struct sched_entity *e);
 struct sched_entity *sched_queue_choose(struct sched_cpu *c, uint64_t now);
 void sched_queue_begin(struct sched_cpu *c, struct sched_entity *e);
 void sched_queue_enter(struct sched_cpu *c, struct sched_entity *e, uint64_t now, bool may_boost);
 uint64_t sched_queue_clamp(const struct sched_cpu *c, const struct sched_entity *e, uint64_t start, bool slept);
 struct sched_entity *sched_queue_find_for(struct sched_cpu *c, unsigned cpu, bool boosted_too);
-uint64_t sched_queue_overdue_at(const struct sched_cpu *c);
 
 /* sched_balance.c */
-void sched_lock(struct sched_cpu *c);
-void sched_unlock(struct sched_cpu *c);
 struct sched_cpu *sched_lock_entity(struct sched_entity *e);
 void sched_lock_second(struct sched_cpu *held, struct sched_cpu *other);
 void sched_rebase(struct sched_entity *e, struct sched_cpu *to);
@@ -81,16 +160,26 @@ bool sched_open(struct sched_cpu *c);
 void sched_close(struct sched_cpu *c);
 void sched_catch_up_all(struct sched *s, uint64_t now);
 void sched_set_idle(struct sched_cpu *c);
-bool sched_claim_idle(struct sched_cpu *c);
 void sched_align(struct sched *s, uint64_t now);
-
-/* sched_entity.c */
-void sched_change_active(struct sched_entity *e, int by);
-void sched_end_turn(struct sched_entity *e);
 
 /* sched_pick.c */
 void sched_catch_up(struct sched_cpu *c, uint64_t now);
 
 /* sched_cap.c */
-bool sched_cap_admit(struct sched_entity *e, uint64_t want, uint64_t now, uint64_t *at);
-void sched_cap_settle(struct sched_entity *e, uint64_t ran);
+bool sched_cap_take(struct sched_entity *e, uint32_t percent, uint64_t want, uint64_t now, uint64_t *at);
+void sched_cap_give_back(struct sched_entity *e, uint64_t ran);
+
+/* May the entity run? It is handed up to `want` ticks of its group's cap, and *at says from when on it may use them. */
+static inline bool sched_cap_admit(struct sched_entity *e, uint64_t want, uint64_t now, uint64_t *at)
+{
+	uint32_t percent = sched_get(e->group->cap_percent);
+
+	return likely(percent == SCHED_CAP_NONE) || e->lease != 0 || sched_cap_take(e, percent, want, now, at);
+}
+
+/* The entity stops after so many ticks: give back what it did not use, or charge what it used too much. */
+static inline void sched_cap_settle(struct sched_entity *e, uint64_t ran)
+{
+	if (unlikely(e->lease != 0))
+		sched_cap_give_back(e, ran);
+}

@@ -1,5 +1,4 @@
 /* What a CPU does for itself: choose whom to run and for how long, let the running one block, or give way to another. */
-#include "kernel/lib/muldiv.h"
 #include "kernel/sched_internal.h"
 
 enum { SIBLING_SEARCH = 16 };
@@ -31,7 +30,7 @@ static void unboost(struct sched_cpu *c, struct sched_entity *e)
 }
 
 /* The running entity has run for so long since it was accounted last. */
-static void account(struct sched_cpu *c, struct sched_entity *e, uint64_t ran, uint64_t weight)
+static inline void account(struct sched_cpu *c, struct sched_entity *e, uint64_t ran, uint64_t weight)
 {
 	uint64_t used = sched_virtual(ran, weight);
 
@@ -64,67 +63,66 @@ void sched_catch_up(struct sched_cpu *c, uint64_t now)
 	e->turn_left = turn;
 }
 
-/* Take the running entity off the CPU and account for its time. It stays attached. */
-static struct sched_entity *stop_current(struct sched_cpu *c, uint64_t now)
+/* Take the running entity off the CPU and account for its time, which is returned. It stays attached. */
+static inline uint64_t stop_current(struct sched_cpu *c, uint64_t now)
 {
 	struct sched_entity *e = c->current;
 	uint64_t ran;
 
-	sched_catch_up(c, now);
-	sched_close(c);
+	if (c->open) {
+		sched_catch_up(c, now);
+		sched_close(c);
+	}
 	c->current = NULL;
 	ran = sched_elapsed(e->since, now);
 	account(c, e, ran, sched_entity_weight(e));
 	e->since = now;
-	e->turn_left = less(e->turn_left, ran);
-	e->boost_left = less(e->boost_left, ran);
 	sched_cap_settle(e, ran);
-	if (e->boost_left == 0 || e->yielded)
-		unboost(c, e);
-	if (e->turn_left < c->sched->turn_min || e->yielded)
-		sched_end_turn(e);
-	return e;
+	return ran;
 }
 
 /* Take the running entity off for good: it does not wait for the CPU any more. */
-static struct sched_entity *dismiss_current(struct sched_cpu *c, uint64_t now)
+static void dismiss_current(struct sched_cpu *c, uint64_t now)
 {
-	struct sched_entity *e = stop_current(c, now);
+	struct sched_entity *e = c->current;
 
+	(void)stop_current(c, now);
 	unboost(c, e);
 	sched_end_turn(e);
 	e->yielded = false;
 	sched_queue_detach(c, e);
-	return e;
 }
 
-static void set_off(struct sched_entity *e)
+/* It sleeps, or is off if it was removed. */
+static void put_to_rest(struct sched_entity *e)
 {
+	enum sched_state state = e->leaving ? SCHED_OFF : SCHED_BLOCKED;
+
 	sched_change_active(e, -1);
 	e->leaving = false;
 	/* The last write: whoever waits for it may free the memory. */
-	__atomic_store_n(&e->state, SCHED_OFF, __ATOMIC_RELEASE);
+	__atomic_store_n(&e->state, state, __ATOMIC_RELEASE);
 }
 
 /* The running entity joins those that wait. One that was interrupted in its turn keeps its place, with what is left of the
  * turn; one that yielded goes behind all others, but keeps its account. */
 static void put_back_current(struct sched_cpu *c, uint64_t now)
 {
-	uint64_t round = c->round; /* with its weight, of which there may be much */
-	struct sched_entity *e;
+	struct sched_entity *e = c->current;
+	uint64_t ran = stop_current(c, now);
 
-	if (c->current->leaving) {
-		set_off(dismiss_current(c, now));
-		return;
-	}
-	e = stop_current(c, now);
-	sched_queue_detach(c, e);
+	e->turn_left = less(e->turn_left, ran);
+	e->boost_left = less(e->boost_left, ran);
+	if (e->boost_left == 0 || e->yielded)
+		unboost(c, e);
+	if (e->turn_left < c->sched->turn_min || e->yielded)
+		sched_end_turn(e);
 	if (e->turn_left == 0)
 		e->key = e->start = sched_queue_clamp(c, e, e->start, false);
 	if (e->yielded)
-		e->key = sched_later(e->key, c->vtime + round);
+		e->key = sched_later(e->key, c->vtime + c->round);
 	e->yielded = false;
-	sched_queue_attach(c, e);
+	sched_queue_reweigh(c, e);
 	sched_queue_insert(c, e, now);
 }
 
@@ -142,12 +140,39 @@ static uint64_t evict_current(struct sched_cpu *c, uint64_t now)
 		sched_lock_second(c, to);
 		/* c may have been let go of for a moment. */
 		if (sched_allowed(c->current, to) && !c->current->leaving) {
-			e = dismiss_current(c, now);
+			e = c->current;
+			dismiss_current(c, now);
 			sched_rebase(e, to);
 			sched_queue_enter(to, e, now, false);
 			kicks |= sched_notify(to, e);
 		}
 		sched_unlock(to);
+	}
+	return kicks;
+}
+
+/* Whom the CPU ran until now, if anybody: it sleeps, is off, or waits again. Returns the CPUs to kick. */
+static uint64_t leave_current(struct sched_cpu *c, uint64_t now)
+{
+	struct sched_entity *e = c->current;
+	uint64_t kicks = 0;
+	bool blocked;
+
+	if (e == NULL)
+		return 0;
+	blocked = c->blocking && !e->wake_pending;
+	if (c->blocking)
+		e->wake_pending = false;
+	c->blocking = false;
+	if (unlikely(!sched_allowed(e, c)) && !blocked)
+		kicks = evict_current(c, now);
+	if (c->current == NULL)
+		return kicks;
+	if (blocked || e->leaving) {
+		dismiss_current(c, now);
+		put_to_rest(e);
+	} else {
+		put_back_current(c, now);
 	}
 	return kicks;
 }
@@ -180,7 +205,7 @@ static void set_turn(const struct sched_cpu *c, struct sched_entity *e)
 {
 	if (e->turn_left == 0)
 		e->turn_left = turn_ticks(c, e);
-	if (!e->boosted && e != c->favoured && !sched_queue_is_first(c, e))
+	if (!e->boosted && e != c->favoured && e != sched_queue_first(c))
 		e->turn_left = c->sched->turn_min;
 }
 
@@ -191,7 +216,8 @@ static struct sched_entity *choose(struct sched_cpu *c, uint64_t now)
 	uint64_t at;
 
 	for (;;) {
-		sched_pull(c, now);
+		if (c->sched->present != BIT64(c->id))
+			sched_pull(c, now);
 		e = sched_queue_choose(c, now);
 		if (e == NULL)
 			return NULL;
@@ -231,7 +257,7 @@ static void start_running(struct sched_cpu *c, struct sched_entity *e, uint64_t 
 static void run(struct sched_cpu *c, struct sched_entity *e, uint64_t now)
 {
 	/* Who goes out of order says nothing of how far the queue has got. */
-	if (!e->boosted && e->key == e->start && sched_queue_is_first(c, e))
+	if (!e->boosted && e->key == e->start && e == sched_queue_first(c))
 		sched_set(c->vtime, e->start);
 	sched_queue_remove(c, e);
 	note_wait(e, now);
@@ -247,7 +273,7 @@ static uint64_t slice_end(struct sched_cpu *c, uint64_t now)
 	uint64_t overdue = sched_queue_overdue_at(c);
 	uint64_t ticks;
 
-	if (e == NULL || (end == DEADLINE_NEVER && !e->boosted && e->lease == 0 && sched_open(c)))
+	if (e == NULL || (end == DEADLINE_NEVER && c->count == 1 && !e->boosted && e->lease == 0 && sched_open(c)))
 		return end;
 	ticks = e->turn_left;
 	if (e->boosted && e->boost_left < ticks)
@@ -259,7 +285,7 @@ static uint64_t slice_end(struct sched_cpu *c, uint64_t now)
 	return end > soonest ? end : soonest;
 }
 
-/* Choose what the CPU does next; what it ran until now waits again, unless sched_block() came before.
+/* Choose what the CPU does next; what it ran until now waits again, or sleeps if sched_block() came before.
  * *slice: when to ask again, and whom to kick.
  * Returns the entity to run, which may be the one that ran; NULL: none, the CPU is to idle until slice->until, or a kick.
  * Context: on the CPU itself, when sched_due() or after sched_block(), sched_yield_to() or idling; no locks. */
@@ -271,17 +297,17 @@ struct sched_entity *sched_pick(struct sched_cpu *c, uint64_t now, struct sched_
 	sched_lock(c);
 	/* First of all: a kick that comes from now on is for the next time. */
 	kicked = __atomic_exchange_n(&c->kicked, 0, __ATOMIC_SEQ_CST) != 0;
-	slice->kicks = evict_current(c, now);
-	if (c->current != NULL)
-		put_back_current(c, now);
-	(void)deadline_expire(&c->parked, now);
+	slice->kicks = leave_current(c, now);
+	if (unlikely(deadline_next(&c->parked) <= now))
+		(void)deadline_expire(&c->parked, now);
 	e = choose(c, now);
 	if (e == NULL)
 		e = choose_or_idle(c, now);
 	if (e != NULL) {
 		(void)sched_claim_idle(c);
 		run(c, e, now);
-		slice->kicks |= sched_call_idle(c);
+		if (!list_empty(&c->waiting))
+			slice->kicks |= sched_call_idle(c);
 		if (kicked)
 			slice->kicks |= sched_pass_call(c);
 	} else {
@@ -289,7 +315,8 @@ struct sched_entity *sched_pick(struct sched_cpu *c, uint64_t now, struct sched_
 	}
 	slice->until = c->until = slice_end(c, now);
 	sched_unlock(c);
-	sched_align(c->sched, now);
+	if (unlikely(now >= sched_get(c->sched->next_align)))
+		sched_align(c->sched, now);
 	return e;
 }
 
@@ -324,43 +351,25 @@ bool sched_resume(struct sched_cpu *c, struct sched_entity *e, uint64_t now, str
 	return resumed;
 }
 
-/* What the CPU ran until now waits again, or is off if it was removed. For a CPU that has left it and does not pick next.
- * Returns the CPUs to kick.  Context: on the CPU itself; no locks. */
+/* What the CPU ran until now waits again, sleeps after sched_block(), or is off if it was removed. For a CPU that has left it
+ * and does not pick next.  Returns the CPUs to kick.  Context: on the CPU itself; no locks. */
 uint64_t sched_put(struct sched_cpu *c, uint64_t now)
 {
 	uint64_t kicks;
 
 	sched_lock(c);
-	kicks = evict_current(c, now);
-	if (c->current != NULL)
-		put_back_current(c, now);
+	kicks = leave_current(c, now);
 	sched_unlock(c);
 	return kicks;
 }
 
-/* The running entity has nothing to do until sched_wake().
- * Returns false when that has come already, since the last call: the entity goes on. Otherwise nobody runs: sched_pick()
- * is next.  Context: on the CPU itself, while it runs one; no locks. */
-bool sched_block(struct sched_cpu *c, uint64_t now)
+/* The running entity has nothing to do until sched_wake(): sched_pick() or sched_put(), which is next, takes it off the CPU.
+ * One that has been woken while it ran, since its last sched_block(), waits again instead.
+ * Context: on the CPU itself, while it runs one; no locks, since nobody else looks. */
+void sched_block(struct sched_cpu *c)
 {
-	struct sched_entity *e = c->current;
-	bool blocked;
-
-	assert(e != NULL);
-	sched_lock(c);
-	blocked = !e->wake_pending || e->leaving;
-	e->wake_pending = false;
-	if (blocked) {
-		(void)dismiss_current(c, now);
-		if (e->leaving) {
-			set_off(e);
-		} else {
-			e->state = SCHED_BLOCKED;
-			sched_change_active(e, -1);
-		}
-	}
-	sched_unlock(c);
-	return blocked;
+	assert(c->current != NULL);
+	c->blocking = true;
 }
 
 /* The longest waiting entity of the same group, if it is among the first few of the queue. */

@@ -1,23 +1,16 @@
 /* One CPU's queue: who waits, in which order, and who is next. Two pairing heaps (Fredman, Sedgewick, Sleator, Tarjan:
  * "The Pairing Heap", 1986) by virtual start time, a list of boosted ones, and a list of all by how long they have waited.
  * Inserting costs O(1), removing O(log n) amortised. */
-#include "kernel/lib/muldiv.h"
 #include "kernel/sched_internal.h"
 
 enum { DEBT_SLICES = 3, LAG_ROUNDS = 2 };
-
-/* The earlier key first; of equal ones, who waits for longer. */
-static bool goes_first(const struct sched_entity *a, const struct sched_entity *b)
-{
-	return a->key != b->key ? sched_before(a->key, b->key) : a->since <= b->since;
-}
 
 /* Join two heaps; either may be empty. */
 static struct sched_entity *meld(struct sched_entity *a, struct sched_entity *b)
 {
 	if (a == NULL || b == NULL)
 		return a != NULL ? a : b;
-	if (!goes_first(a, b)) {
+	if (!sched_goes_first(a, b)) {
 		struct sched_entity *swap = a;
 
 		a = b;
@@ -109,37 +102,11 @@ static struct sched_entity *heap_find_for(const struct sched_heap *h, unsigned c
 		bool allowed = bits_test(e->pins, cpu);
 
 		*pins |= e->pins;
-		if (allowed && (best == NULL || goes_first(e, best)))
+		if (allowed && (best == NULL || sched_goes_first(e, best)))
 			best = e;
 		e = !allowed && e->child != NULL ? e->child : heap_walk_past(e);
 	}
 	return best;
-}
-
-/* Ticks of running as virtual time. weight: in 1/256, not 0. */
-uint64_t sched_virtual(uint64_t ticks, uint64_t weight)
-{
-	return muldiv_u64(ticks, 1ull << SCHED_VTIME_SHIFT, weight);
-}
-
-/* The entity's part of its group's weight, in 1/256: all that want to run have the same. */
-uint64_t sched_entity_weight(const struct sched_entity *e)
-{
-	uint32_t active = sched_get(e->group->active);
-	uint64_t weight = (uint64_t)sched_get(e->group->weight) << 8;
-
-	if (active > 1)
-		weight /= active;
-	return weight != 0 ? weight : 1;
-}
-
-/* Take off the debt what its CPU has got through for everyone. */
-void sched_settle_debt(struct sched_entity *e)
-{
-	uint64_t passed = e->cpu->fair - e->fair;
-
-	e->debt = e->debt > passed ? e->debt - passed : 0;
-	e->fair = e->cpu->fair;
 }
 
 /* How long a queue of `count` takes until everyone had a turn. An average turn is a slice, less when there are many. */
@@ -150,7 +117,7 @@ uint64_t sched_round_ticks(const struct sched_cpu *c, uint32_t count)
 
 	if (count == 0)
 		count = 1;
-	if (slice > s->round_max / count)
+	if (slice * count > s->round_max)
 		slice = s->round_max / count;
 	if (slice < s->slice_min)
 		slice = s->slice_min;
@@ -181,6 +148,16 @@ void sched_queue_detach(struct sched_cpu *c, struct sched_entity *e)
 	sched_set(c->count, c->count - 1);
 	if (e->boosted)
 		sched_set(c->boosts, c->boosts - 1);
+	publish_round(c);
+}
+
+/* The weight of an attached entity may have changed, or that of which it is a part. */
+void sched_queue_reweigh(struct sched_cpu *c, struct sched_entity *e)
+{
+	uint64_t weight = sched_entity_weight(e);
+
+	c->weight += weight - e->queue_weight;
+	e->queue_weight = weight;
 	publish_round(c);
 }
 
@@ -279,31 +256,6 @@ void sched_queue_enter(struct sched_cpu *c, struct sched_entity *e, uint64_t now
 	sched_queue_insert(c, e, now);
 }
 
-static struct sched_entity *first_in_order(const struct sched_cpu *c)
-{
-	struct sched_entity *a = c->local.root, *b = c->movable.root;
-
-	if (a == NULL || b == NULL)
-		return a != NULL ? a : b;
-	return goes_first(a, b) ? a : b;
-}
-
-/* Does nobody's turn begin before e's? */
-bool sched_queue_is_first(const struct sched_cpu *c, const struct sched_entity *e)
-{
-	return e == first_in_order(c);
-}
-
-/* When the longest waiter has waited for as many slices as there are entities here. */
-uint64_t sched_queue_overdue_at(const struct sched_cpu *c)
-{
-	const struct list *first = list_first(&c->waiting);
-
-	if (first == NULL)
-		return DEADLINE_NEVER;
-	return container_of(first, struct sched_entity, waiting)->since + c->count * sched_get(c->sched->slice);
-}
-
 /* Who is next; it stays in the queue. NULL: nobody waits. */
 struct sched_entity *sched_queue_choose(struct sched_cpu *c, uint64_t now)
 {
@@ -315,7 +267,7 @@ struct sched_entity *sched_queue_choose(struct sched_cpu *c, uint64_t now)
 		return container_of(list_first(&c->boosted), struct sched_entity, boost);
 	if (c->favoured != NULL)
 		return c->favoured;
-	return first_in_order(c);
+	return sched_queue_first(c);
 }
 
 /* Who of those waiting here goes first among those that may run on cpu. NULL: none. */

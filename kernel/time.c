@@ -125,16 +125,6 @@ bool deadline_cancel(struct deadline *d)
 	return true;
 }
 
-/* The TSC value of the earliest deadline; DEADLINE_NEVER when none is armed. */
-uint64_t deadline_next(const struct deadline_queue *q)
-{
-	uint64_t next = q->root != NULL ? q->root->at_tsc : DEADLINE_NEVER;
-
-	if (q->fresh != NULL && q->fresh->at_tsc < next)
-		next = q->fresh->at_tsc;
-	return next;
-}
-
 /* Fire every deadline whose time is now or earlier, in the order of their times (equal ones in no particular order).
  * Returns how many fired.  Context: the queue's CPU, not from inside a fire(). */
 size_t deadline_expire(struct deadline_queue *q, uint64_t now_tsc)

@@ -37,8 +37,17 @@ void deadline_queue_init(struct deadline_queue *q);
 void deadline_init(struct deadline *d, void (*fire)(void *ctx), void *ctx);
 void deadline_set(struct deadline_queue *q, struct deadline *d, uint64_t at_tsc);
 bool deadline_cancel(struct deadline *d);
-uint64_t deadline_next(const struct deadline_queue *q);
 size_t deadline_expire(struct deadline_queue *q, uint64_t now_tsc);
+
+/* The TSC value of the earliest deadline; DEADLINE_NEVER when none is armed. */
+static inline uint64_t deadline_next(const struct deadline_queue *q)
+{
+	uint64_t next = q->root != NULL ? q->root->at_tsc : DEADLINE_NEVER;
+
+	if (q->fresh != NULL && q->fresh->at_tsc < next)
+		next = q->fresh->at_tsc;
+	return next;
+}
 
 static inline bool deadline_armed(const struct deadline *d)
 {

@@ -239,9 +239,8 @@ static void sim_cpu_event(struct sim *m, struct sim_cpu *c)
 
 	sim_account(m, c);
 	if (t != NULL && t->period != 0 && t->backlog == 0) {
-		/* A wake-up that came while it ran makes it look again, once. */
-		if (!sched_block(sc, sim_clock(m, id)))
-			assert_true(sched_block(sc, sim_clock(m, id)));
+		t->e.wake_pending = false; /* for what has been done by now */
+		sched_block(sc);
 	} else if (t != NULL && c->gives_way) {
 		sched_yield_to(sc, sim_random(m) % 2 ? NULL : &m->task[sim_random(m) % m->tasks].e);
 	} else if (t != NULL && !sched_due(sc, sim_clock(m, id))) {

@@ -19,7 +19,7 @@ static enum run_end run(struct vcpu *cpu, uint64_t until)
 
 	(void)sched_wake(&cpu->seat->entity, rdtsc());
 	while (sched_pick(fx_runner->sched, rdtsc(), &slice) != &cpu->seat->entity)
-		assert_true(sched_block(fx_runner->sched, rdtsc()));
+		sched_block(fx_runner->sched);
 	fx_runner->sched->until = until;
 	fx_runner->look_ticks = look_ticks;
 	fx_runner->current = cpu;
@@ -27,8 +27,10 @@ static enum run_end run(struct vcpu *cpu, uint64_t until)
 	end = vcpu_run(fx_runner, cpu, until);
 	cpu->seat->on_cpu = SEAT_NOWHERE;
 	fx_runner->current = NULL;
-	if (end == RUN_HALTED)
-		assert_true(sched_block(fx_runner->sched, rdtsc()));
+	if (end == RUN_HALTED) {
+		sched_block(fx_runner->sched);
+		assert_int_equal(sched_put(fx_runner->sched, rdtsc()), 0);
+	}
 	return end;
 }
 
@@ -577,7 +579,7 @@ static void test_a_sleeper_goes_on_where_it_slept(void **state)
 		will_halt(v);
 		turns(1);
 		assert_int_equal(v->state, VCPU_HALTED);
-		assert_int_equal(v->seat->entity.state, SCHED_BLOCKED);
+		assert_true(fx_runner->sched->blocking);
 		fx_on_idle = i == 1 ? sleep_and_be_called : sleep_until;
 		if (i == 2)
 			assert_int_equal(sched_group_set(&vm->platform->group, 256, 50), 0);

@@ -695,7 +695,7 @@ static void test_alone_on_two(void **state)
 	assert_ptr_equal(sched_pick(&s.cpu[0], SIM_SEC + 1000, &slice), &e[0]);
 	assert_true(slice.until != DEADLINE_NEVER);
 	/* It leaves: the other CPU finds out at its slice's end. */
-	assert_true(sched_block(&s.cpu[1], SIM_SEC + SIM_MS));
+	sched_block(&s.cpu[1]);
 	assert_non_null(sched_pick(&s.cpu[1], SIM_SEC + SIM_MS, &slice));
 	assert_true(slice.until == DEADLINE_NEVER);
 	assert_non_null(sched_pick(&s.cpu[0], SIM_SEC + 20 * SIM_MS, &slice));
@@ -742,18 +742,29 @@ static void test_wake_and_block(void **state)
 
 	/* A wake-up while it runs is not lost, and counts once. */
 	assert_int_equal(sched_wake(&e, 4000), 0);
-	assert_false(sched_block(c, 5000));
-	assert_true(sched_block(c, 6000));
-	assert_int_equal(e.state, SCHED_BLOCKED);
-	/* One between block and pick has the CPU look again, which it does anyway. */
+	sched_block(c);
+	assert_ptr_equal(sched_pick(c, 5000, &slice), &e);
+	sched_block(c);
+	assert_true(sched_put(c, 6000) == 0 && e.state == SCHED_BLOCKED);
+	/* One between put and pick has the CPU look again, which it does anyway. */
 	(void)sched_wake(&e, 7000);
 	assert_ptr_equal(sched_pick(c, 8000, &slice), &e);
+	/* One between block and pick finds it running still, and counts too. */
+	sched_block(c);
+	assert_int_equal(sched_wake(&e, 8100), 0);
+	assert_ptr_equal(sched_pick(c, 8200, &slice), &e);
+	sched_block(c);
+	assert_null(sched_pick(c, 8300, &slice));
+	assert_int_equal(e.state, SCHED_BLOCKED);
+	(void)sched_wake(&e, 8400);
+	assert_ptr_equal(sched_pick(c, 8500, &slice), &e);
 
 	/* Removed while it runs: off when the CPU lets go of it, also by blocking. */
 	assert_false(sched_remove(&e, &kicks));
 	assert_true(kicks == 1 && sched_due(c, 0) && !sched_is_off(&e));
 	(void)sched_wake(&e, 9000);
-	assert_true(sched_block(c, 10000) && sched_is_off(&e));
+	sched_block(c);
+	assert_true(sched_put(c, 10000) == 0 && sched_is_off(&e));
 	assert_null(sched_pick(c, 11000, &slice));
 	assert_int_equal(sched_add(&s, &e, &g, SCHED_ANY_CPU), 0);
 	assert_true(sched_wake(&e, 12000) == 1);
@@ -818,7 +829,8 @@ static double cost_with(unsigned n)
 
 			if (i % 2 != 0)
 				continue;
-			assert_true(sched_block(&s.cpu[0], now += SIM_US));
+			sched_block(&s.cpu[0]);
+			assert_int_equal(sched_put(&s.cpu[0], now += SIM_US), 0);
 			(void)sched_wake(ran, now);
 		}
 		best = fmin(best, (double)(clock() - start) * 1e9 / CLOCKS_PER_SEC / 2000);

@@ -81,10 +81,8 @@ static bool run(struct sched_cpu *c, struct task *t)
 		return true;
 	}
 	stop(t);
-	if (sched_block(c, add(clock_now, STEP)))
-		return false;
-	start(t, c->id);
-	return true;
+	sched_block(c);
+	return false;
 }
 
 static void *cpu_thread(void *arg)

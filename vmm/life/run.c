@@ -215,13 +215,15 @@ static bool time_passes(struct runner *r, struct vcpu *v, uint64_t now, uint64_t
 enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end)
 {
 	const bool has_timer = vcpu_hw_has_timer();
-	uint64_t now = rdtsc(), deadline = 0;
-	uint64_t look = r->cpu == 0 ? now + r->look_ticks : UINT64_MAX;
+	uint64_t now = rdtsc(), look = r->cpu == 0 ? now + r->look_ticks : UINT64_MAX;
+	uint64_t deadline = earlier(earlier(slice_end, look), earlier(own_alarm(v), r->next_alarm));
 	enum run_end end = RUN_YIELD;
 	enum verdict verdict;
 	int err;
 
 	vcpu_hw_load(v);
+	if (v->state != VCPU_RUNNABLE)
+		vcpu_request(v, VCPU_REQ_TIMER); /* what it waits for may have come */
 	for (;;) {
 		if (unlikely(now >= deadline) && !time_passes(r, v, now, earlier(slice_end, look)))
 			return RUN_YIELD;
@@ -248,7 +250,8 @@ enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end)
 }
 
 /* The vCPU has nothing to do. From on_cpu on, others wake it through the scheduler; what they asked before that is seen by
- * the look at its requests, so that no order of the two loses anything. After sched_block() it may be running elsewhere. */
+ * the look at its requests, so that no order of the two loses anything. After the next sched_pick() it may be running
+ * elsewhere. */
 static void block(struct runner *r, struct vcpu *v)
 {
 	struct vcpu_seat *seat = v->seat;
@@ -259,7 +262,7 @@ static void block(struct runner *r, struct vcpu *v)
 		runner_alarm_set(r, &seat->alarm, alarm);
 	__atomic_store_n(&seat->on_cpu, SEAT_NOWHERE, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) == 0)
-		(void)sched_block(r->sched, rdtsc());
+		sched_block(r->sched);
 }
 
 static void run_slice(struct runner *r, struct vcpu *v, uint64_t slice_end)
@@ -315,8 +318,12 @@ static void runner_turn(struct runner *r, uint64_t until)
 
 	__atomic_exchange_n(r->attention, 0, __ATOMIC_SEQ_CST);
 	runner_serve(r);
-	if (is_called_home(r))
+	if (is_called_home(r)) {
+		/* The step may take long: who has halted is asleep meanwhile, so that it can wake on another CPU. */
+		if (r->sched->blocking)
+			runner_kick_all(r->host, sched_put(r->sched, rdtsc()));
 		return;
+	}
 	now = rdtsc();
 	if (now >= r->next_alarm)
 		runner_alarms_expire(r, now);
@@ -332,11 +339,9 @@ static void runner_turn(struct runner *r, uint64_t until)
 	idle_window();
 }
 
-/* Take a call home, and see to the VMs whose vCPUs have ended them. Returns whether there was one. */
-static bool take_call(struct vmm_host *host)
+/* Take the call home, and see to the VMs whose vCPUs have ended them. */
+static void take_call(struct vmm_host *host)
 {
-	if (likely(!is_called_home(&host->runners[0])))
-		return false;
 	__atomic_store_n(&host->called, 0, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < host->vm_count; i++) {
 		struct vm *vm = host->vms[i];
@@ -344,13 +349,15 @@ static bool take_call(struct vmm_host *host)
 		if (__atomic_load_n(&vm->ended, __ATOMIC_ACQUIRE) != RUN_YIELD)
 			vm_see_to_end(host, vm);
 	}
-	return true;
 }
 
 bool host_turn(struct vmm_host *host, uint64_t step_deadline)
 {
 	runner_turn(&host->runners[0], step_deadline);
-	return take_call(host);
+	if (likely(!is_called_home(&host->runners[0])))
+		return false;
+	take_call(host);
+	return true;
 }
 
 /* The step follows the call, and so finds whatever it was for. One that asks to be called by a certain time has something

@@ -97,19 +97,24 @@ static void note_next(struct runner *r)
 	__atomic_store_n(&r->next_alarm, deadline_next(&r->alarms), __ATOMIC_RELAXED);
 }
 
-void runner_alarm_cancel(struct deadline *d)
+/* Where it was armed when it was looked at. */
+static void cancel_in(struct deadline_queue *q, struct deadline *d)
 {
-	struct deadline_queue *q = __atomic_load_n(&d->queue, __ATOMIC_ACQUIRE);
-	struct runner *r;
+	struct runner *r = container_of(q, struct runner, alarms);
 
-	if (q == NULL)
-		return;
-	r = container_of(q, struct runner, alarms);
 	spin_lock(&r->lock);
 	/* It may have come due meanwhile. */
 	if (deadline_cancel(d))
 		note_next(r);
 	spin_unlock(&r->lock);
+}
+
+void runner_alarm_cancel(struct deadline *d)
+{
+	struct deadline_queue *q = __atomic_load_n(&d->queue, __ATOMIC_ACQUIRE);
+
+	if (q != NULL)
+		cancel_in(q, d);
 }
 
 void runner_alarm_set(struct runner *r, struct deadline *d, uint64_t at_tsc)
@@ -188,26 +193,17 @@ struct vcpu *runner_resume_sleeper(struct runner *r, uint64_t now, struct sched_
 
 /* --- registers that another CPU holds --- */
 
-void runner_serve(struct runner *r)
+void runner_unload(struct runner *r, struct vcpu *v)
 {
-	struct vcpu *v = __atomic_load_n(&r->unload, __ATOMIC_ACQUIRE);
-
-	if (likely(v == NULL))
-		return;
 	vcpu_hw_unload(v);
 	__atomic_store_n(&r->unload, NULL, __ATOMIC_RELEASE);
 }
 
 /* While this CPU waits for another one, that one may wait for this one: hence the serving. */
-void runner_fetch(struct runner *r, struct vcpu *v)
+static void fetch_from(struct runner *r, struct runner *other, struct vcpu *v)
 {
-	int holder = vcpu_hw_holder(v);
-	struct runner *other;
 	struct vcpu *none = NULL;
 
-	if (holder < 0 || (uint32_t)holder == r->cpu)
-		return;
-	other = &r->host->runners[holder];
 	while (!__atomic_compare_exchange_n(&other->unload, &none, v, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
 		none = NULL;
 		runner_serve(r);
@@ -218,4 +214,12 @@ void runner_fetch(struct runner *r, struct vcpu *v)
 		runner_serve(r);
 		pause();
 	}
+}
+
+void runner_fetch(struct runner *r, struct vcpu *v)
+{
+	int holder = vcpu_hw_holder(v);
+
+	if (unlikely(holder >= 0 && (uint32_t)holder != r->cpu))
+		fetch_from(r, &r->host->runners[holder], v);
 }

@@ -74,8 +74,17 @@ void seat_alarm_fire(void *vcpu);
  * is to run, it runs at once: then it is returned, and *slice says for how long. Else NULL. Context: r's CPU, no locks. */
 struct vcpu *runner_resume_sleeper(struct runner *r, uint64_t now, struct sched_slice *slice);
 
-/* Do what another CPU asks of this one. Context: r's CPU, no vCPU is being entered. */
-void runner_serve(struct runner *r);
+/* Do what another CPU asks of this one: put the registers of v, which it holds, back into memory.
+ * Context: r's CPU, no vCPU is being entered. */
+void runner_unload(struct runner *r, struct vcpu *v);
+
+static inline void runner_serve(struct runner *r)
+{
+	struct vcpu *v = __atomic_load_n(&r->unload, __ATOMIC_ACQUIRE);
+
+	if (unlikely(v != NULL))
+		runner_unload(r, v);
+}
 
 /* See to it that no other CPU holds registers of v: this one may load it then. Context: v is run by nobody else; no locks. */
 void runner_fetch(struct runner *r, struct vcpu *v);
