@@ -272,6 +272,28 @@ static inline void sti_nop_cli(void)
 	__asm__ volatile("sti\n\tnop\n\tcli" : : : "memory");
 }
 
+/* End the blocking of NMIs that an exit by NMI leaves behind: an IRET to the next instruction, which does nothing else.
+ * SDM 3 "Handling Multiple NMIs". */
+static inline void nmi_unblock(void)
+{
+	uint64_t stack, word;
+
+	__asm__ volatile("movq %%rsp, %0\n\t"
+			 "movl %%ss, %k1\n\t"
+			 "pushq %1\n\t"
+			 "pushq %0\n\t"
+			 "pushfq\n\t"
+			 "movl %%cs, %k1\n\t"
+			 "pushq %1\n\t"
+			 "leaq 1f(%%rip), %1\n\t"
+			 "pushq %1\n\t"
+			 "iretq\n"
+			 "1:"
+			 : "=&r"(stack), "=&r"(word)
+			 :
+			 : "cc", "memory");
+}
+
 static inline void pause(void)
 {
 	__asm__ volatile("pause" : : : "memory");

@@ -1,5 +1,5 @@
-/* The NMIs between CPUs: see nmi.h. The handler takes no locks and cannot fault. It also runs by INT 2 after an NMI has left
- * a guest, with further NMIs blocked until its IRET.
+/* The NMIs between CPUs: see nmi.h. The handler takes no locks and cannot fault. It also runs by INT 2 after an NMI that is no
+ * kick has left a guest, with further NMIs blocked until its IRET.
  *
  * NMIs that come while another is handled are merged into one. So a kick is counted not by the NMI but by a flag: whoever
  * sets it sends the NMI, and whoever finds it set knows that one is under way. Thus there is at most one at a time for each
@@ -38,18 +38,31 @@ static void leave_window(struct trap_frame *frame)
 		frame->rip = (uint64_t)cpu_sleep_done;
 }
 
-static void nmi(struct trap_frame *frame)
+/* With NMIs blocked. */
+bool nmi_take_kick(void)
 {
 	struct percpu *cpu = this_cpu();
 
 	if (__atomic_load_n(&stop_all, __ATOMIC_ACQUIRE))
-		cpu_stop_here(frame, NULL);
+		return false;
 	__atomic_store_n(&cpu->attention, 1, __ATOMIC_SEQ_CST);
 	if (!__atomic_exchange_n(&cpu->kicked, false, __ATOMIC_SEQ_CST))
-		trap_fatal(frame);
-	cpu->in_nmi = true;
+		return false;
 	cpu->kicks++;
 	tlb_answer();
+	return true;
+}
+
+static void nmi(struct trap_frame *frame)
+{
+	struct percpu *cpu = this_cpu();
+
+	if (!nmi_take_kick()) {
+		if (__atomic_load_n(&stop_all, __ATOMIC_ACQUIRE))
+			cpu_stop_here(frame, NULL);
+		trap_fatal(frame);
+	}
+	cpu->in_nmi = true;
 	leave_window(frame);
 	if (nmi_kick_hook)
 		nmi_kick_hook(frame);

@@ -11,6 +11,10 @@ void nmi_init(void (*send_nmi)(uint32_t apic_id));
  * Any CPU, also for itself; not from an NMI. A CPU that is not up is left alone. */
 void cpu_kick(uint32_t index);
 
+/* An NMI has left a guest: if it is that of a kick, see to it. Returns whether it is; else it is the handler's, by INT 2.
+ * Context: NMIs are blocked, which nmi_unblock() (insn.h) ends. */
+MUST_CHECK bool nmi_take_kick(void);
+
 /* Stop all other CPUs for ever; for the panic. Each notes in its percpu where it was. Waits for them, but not long: one that does
  * not stop has `stopped` false. Any CPU, from anywhere. */
 void cpu_stop_others(void);

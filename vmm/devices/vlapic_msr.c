@@ -31,14 +31,21 @@ __attribute__((noinline)) static int write_x2apic(struct vlapic *v, uint32_t msr
 	return 0;
 }
 
-/* An EOI, of all registers the one that is written most, needs none of the checks below. */
+/* EOI and ICR, which a running guest writes again and again, need none of the checks above. */
 int vlapic_x2apic_write(struct vlapic *v, uint32_t msr, uint64_t value)
 {
-	if (unlikely(msr != X2APIC_MSR(LAPIC_EOI) || value != 0 || v->mode != VLAPIC_X2APIC))
-		return write_x2apic(v, msr, value);
-	vlapic_sync(v);
-	vlapic_eoi(v);
-	return 0;
+	if (likely(v->mode == VLAPIC_X2APIC)) {
+		if (msr == X2APIC_MSR(LAPIC_EOI) && value == 0) {
+			vlapic_sync(v);
+			vlapic_eoi(v);
+			return 0;
+		}
+		if (msr == X2APIC_MSR(LAPIC_ICR_LOW) && ((uint32_t)value & ~ICR_WRITABLE) == 0) {
+			write_x2apic_icr(v, value);
+			return 0;
+		}
+	}
+	return write_x2apic(v, msr, value);
 }
 
 /* A register that is not what stands in the page, or more than 32 bits wide. */
@@ -154,27 +161,8 @@ int vlapic_msr_read(struct vlapic *v, uint32_t msr, uint64_t *value)
 	}
 }
 
-/* What a running guest writes again and again has no need of tables. Returns whether it was that. */
-static inline bool write_frequent(struct vlapic *v, uint32_t msr, uint64_t value)
-{
-	if (v->mode != VLAPIC_X2APIC)
-		return false;
-	if (msr == X2APIC_MSR(LAPIC_ICR_LOW) && ((uint32_t)value & ~ICR_WRITABLE) == 0) {
-		write_x2apic_icr(v, value);
-		return true;
-	}
-	if (msr == X2APIC_MSR(LAPIC_EOI) && value == 0) {
-		vlapic_sync(v);
-		vlapic_eoi(v);
-		return true;
-	}
-	return false;
-}
-
 int vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value)
 {
-	if (write_frequent(v, msr, value))
-		return 0;
 	switch (msr) {
 	case MSR_IA32_TSC_DEADLINE_INDEX:
 		vlapic_timer_set_deadline(v, value);

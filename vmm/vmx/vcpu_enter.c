@@ -2,6 +2,7 @@
  * instruction that caused it. Every instruction of vmx_exit() is paid at every exit. Privileged. Follows SDM 3 "VM Entries"
  * and "Event Injection". */
 #include "arch/x86/insn.h"
+#include "arch/x86/nmi.h"
 #include "arch/x86/regs.h"
 #include "arch/x86/traps.h"
 #include "kernel/lib/errors.h"
@@ -289,6 +290,21 @@ __attribute__((noinline)) static uint32_t memory_exit(struct vcpu *v, uint64_t t
 	return handle(v, EXIT_EPT_VIOLATION);
 }
 
+/* Mostly another CPU's kick: that has been seen to when this returns, and the loop looks what it was for. (An NMI does not
+ * come while another event is being delivered.) */
+__attribute__((noinline)) static uint32_t exception_exit(struct vcpu *v, uint64_t tsc)
+{
+	const uint32_t nmi = INTR_VALID | INTR_TYPE_NMI << INTR_TYPE_SHIFT;
+
+	if (unlikely(((uint32_t)vmread_known(VMCS_EXIT_INTR_INFO) & (INTR_VALID | INTR_TYPE_MASK)) != nmi) ||
+	    unlikely(!nmi_take_kick()))
+		return other_exit(v, EXIT_EXCEPTION_NMI, tsc);
+	nmi_unblock();
+	exit_ring_put_insn(&v->ring, tsc, vmread_known(VMCS_GUEST_RIP), EXIT_EXCEPTION_NMI, VECTOR_NMI);
+	v->exit_counts[EXIT_EXCEPTION_NMI]++;
+	return leave(v, EXIT_EXCEPTION_NMI, VERDICT_YIELD);
+}
+
 /* The upper half of the reason says something, or the reason is one that nobody knows. */
 COLD static uint32_t odd_exit(struct vcpu *v, uint32_t reason, uint64_t tsc)
 {
@@ -326,6 +342,8 @@ uint32_t vmx_exit(struct vcpu *v)
 		return io_exit(v, tsc);
 	if (needs == NEEDS_EPT)
 		return memory_exit(v, tsc);
+	if (reason == EXIT_EXCEPTION_NMI)
+		return exception_exit(v, tsc);
 	return other_exit(v, (uint32_t)reason, tsc);
 }
 
@@ -439,21 +457,22 @@ bool vcpu_hw_nmi_allowed(struct vcpu *v)
 	return allowed;
 }
 
-static void set_proc_ctl(struct vcpu *v, uint32_t bit, bool on)
+__attribute__((noinline)) static void change_proc_ctl(struct vcpu *v, uint32_t bit, bool on)
 {
-	struct vcpu_hw *hw = v->hw;
-	uint32_t ctls = on ? hw->proc_ctls | bit : hw->proc_ctls & ~bit;
-	struct vmcs_window w;
+	struct vmcs_window w = vmcs_open(v);
 
-	if (ctls == hw->proc_ctls)
-		return;
-	w = vmcs_open(v);
-	hw->proc_ctls = ctls;
-	vmwrite(VMCS_PROC_CTLS, ctls);
+	v->hw->proc_ctls ^= bit;
+	vmwrite(VMCS_PROC_CTLS, v->hw->proc_ctls);
 	vcpu_watch_steps(v);
 	if (on)
 		vcpu_settle_shadows(v); /* somebody waits for their end now */
 	vmcs_close(&w);
+}
+
+static inline void set_proc_ctl(struct vcpu *v, uint32_t bit, bool on)
+{
+	if (((v->hw->proc_ctls & bit) != 0) != on)
+		change_proc_ctl(v, bit, on);
 }
 
 void vcpu_hw_irq_window(struct vcpu *v, bool on)
