@@ -70,7 +70,6 @@ static void cpu_init(struct sched *s, uint32_t id, const struct alloc_lock *lock
 
 	c->id = id;
 	c->sched = s;
-	c->round = 1;
 	c->vtime = VTIME_START;
 	if (lock != NULL)
 		c->lock = *lock;

@@ -102,13 +102,12 @@ struct sched_cpu {
 	struct list boosted;           /* waiting, before the heaps */
 	struct list waiting;           /* all that wait, the longest first */
 	struct deadline_queue parked;  /* by the time at which their cap lets them run */
-	uint64_t weight;               /* of all that wait and run, in 1/256 */
+	uint64_t weight;               /* of all that wait and run, in 1/256; read by others */
 	uint32_t count;                /* how many those are; read by others */
 	uint32_t boosts;               /* of them boosted; read by others */
 	uint32_t boosts_movable;       /* waiting boosted ones welcome elsewhere; read by others */
 	uint64_t vtime;                /* virtual time of the queue; read by others */
 	uint64_t fair;                 /* virtual time that grows with what has been run, whoever it was */
-	uint64_t round;                /* virtual length of a round; read by others */
 	uint64_t movable_key;          /* smallest key in movable; read by others */
 	uint64_t movable_pins;         /* at least the union of the pins in movable and boosted; read by others */
 	uint64_t shift;                /* add it to this CPU's virtual times to compare them; written by the aligner */

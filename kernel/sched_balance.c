@@ -58,7 +58,7 @@ uint64_t sched_latest_elsewhere(const struct sched_cpu *c, const struct sched_en
 
 		if (sched_get(o->count) > (rounds == 0))
 			least = sched_later(least, sched_get(o->vtime) + sched_get(o->shift) - sched_get(c->shift) -
-							   rounds * sched_get(o->round));
+							   (rounds != 0 ? rounds * sched_round(o) : 0));
 	}
 	return least;
 }
@@ -83,7 +83,7 @@ bool sched_open(struct sched_cpu *c)
 
 	c->open = true;
 	__atomic_fetch_or(&s->open, BIT64(c->id), __ATOMIC_SEQ_CST);
-	for (uint64_t left = s->present; left != 0; left &= left - 1) {
+	for (uint64_t left = s->present & ~BIT64(c->id); left != 0; left &= left - 1) {
 		if (sched_get(s->cpu[bits_ffs(left)].count) > 1) {
 			sched_close(c);
 			return false;
@@ -189,7 +189,7 @@ uint64_t sched_notify(struct sched_cpu *c, const struct sched_entity *e)
 /* The smaller of two queues' rounds: what they may be apart. */
 static uint64_t margin(const struct sched_cpu *a, const struct sched_cpu *b)
 {
-	uint64_t round = sched_get(a->round), other = sched_get(b->round);
+	uint64_t round = sched_round(a), other = sched_round(b);
 
 	return round < other ? round : other;
 }
@@ -331,7 +331,7 @@ static unsigned sorted_positions(struct sched *s, struct position *p)
 
 	for (uint64_t left = s->present; left != 0; left &= left - 1) {
 		struct sched_cpu *c = &s->cpu[bits_ffs(left)];
-		struct position at = {c, sched_get(c->vtime) + c->shift, sched_get(c->round)};
+		struct position at = {c, sched_get(c->vtime) + c->shift, sched_round(c)};
 		unsigned i = count;
 
 		if (sched_get(c->count) == 0)

@@ -132,6 +132,7 @@ static inline bool sched_claim_idle(struct sched_cpu *c)
 
 /* sched_queue.c */
 uint64_t sched_round_ticks(const struct sched_cpu *c, uint32_t count);
+uint64_t sched_round(const struct sched_cpu *c);
 void sched_queue_attach(struct sched_cpu *c, struct sched_entity *e);
 void sched_queue_detach(struct sched_cpu *c, struct sched_entity *e);
 void sched_queue_reweigh(struct sched_cpu *c, struct sched_entity *e);

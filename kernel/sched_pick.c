@@ -120,7 +120,7 @@ static void put_back_current(struct sched_cpu *c, uint64_t now)
 	if (e->turn_left == 0)
 		e->key = e->start = sched_queue_clamp(c, e, e->start, false);
 	if (e->yielded)
-		e->key = sched_later(e->key, c->vtime + c->round);
+		e->key = sched_later(e->key, c->vtime + sched_round(c));
 	e->yielded = false;
 	sched_queue_reweigh(c, e);
 	sched_queue_insert(c, e, now);
@@ -391,7 +391,7 @@ static bool may_favour(const struct sched_cpu *c, const struct sched_entity *to)
 {
 	uint64_t key = to->key + sched_get(to->cpu->shift) - sched_get(c->shift);
 
-	return to->state == SCHED_WAITING && sched_allowed(to, c) && !sched_before(c->vtime + c->round, key);
+	return to->state == SCHED_WAITING && sched_allowed(to, c) && !sched_before(c->vtime + sched_round(c), key);
 }
 
 /* The running entity waits for another one, say for a lock that it holds: let others run before it. It loses nothing of

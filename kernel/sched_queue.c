@@ -74,7 +74,6 @@ static void heap_remove(struct sched_heap *h, struct sched_entity *e)
 			e->next->prev = e->prev;
 		h->root = meld(h->root, below);
 	}
-	e->child = e->next = e->prev = NULL;
 	sched_set(h->count, h->count - 1);
 }
 
@@ -124,31 +123,31 @@ uint64_t sched_round_ticks(const struct sched_cpu *c, uint32_t count)
 	return slice * count;
 }
 
-static void publish_round(struct sched_cpu *c)
+/* The same as virtual time. Another CPU, without the lock, may see count and weight before and after a change. */
+uint64_t sched_round(const struct sched_cpu *c)
 {
-	if (c->weight != 0)
-		sched_set(c->round, sched_virtual(sched_round_ticks(c, c->count), c->weight));
+	uint64_t weight = sched_get(c->weight);
+
+	return weight != 0 ? sched_virtual(sched_round_ticks(c, sched_get(c->count)), weight) : 1;
 }
 
 /* Count the entity among those that wait or run here, or no longer. */
 void sched_queue_attach(struct sched_cpu *c, struct sched_entity *e)
 {
 	e->queue_weight = sched_entity_weight(e);
-	c->weight += e->queue_weight;
+	sched_set(c->weight, c->weight + e->queue_weight);
 	sched_set(c->count, c->count + 1);
 	if (e->boosted)
 		sched_set(c->boosts, c->boosts + 1);
-	publish_round(c);
 }
 
 void sched_queue_detach(struct sched_cpu *c, struct sched_entity *e)
 {
 	assert(c->count > 0 && c->weight >= e->queue_weight);
-	c->weight -= e->queue_weight;
+	sched_set(c->weight, c->weight - e->queue_weight);
 	sched_set(c->count, c->count - 1);
 	if (e->boosted)
 		sched_set(c->boosts, c->boosts - 1);
-	publish_round(c);
 }
 
 /* The weight of an attached entity may have changed, or that of which it is a part. */
@@ -156,9 +155,8 @@ void sched_queue_reweigh(struct sched_cpu *c, struct sched_entity *e)
 {
 	uint64_t weight = sched_entity_weight(e);
 
-	c->weight += weight - e->queue_weight;
+	sched_set(c->weight, c->weight + weight - e->queue_weight);
 	e->queue_weight = weight;
-	publish_round(c);
 }
 
 static void publish_movable(struct sched_cpu *c)

@@ -98,7 +98,7 @@ static void note_next(struct runner *r)
 }
 
 /* Where it was armed when it was looked at. */
-static void cancel_in(struct deadline_queue *q, struct deadline *d)
+__attribute__((noinline)) static void cancel_in(struct deadline_queue *q, struct deadline *d)
 {
 	struct runner *r = container_of(q, struct runner, alarms);
 
@@ -200,7 +200,7 @@ void runner_unload(struct runner *r, struct vcpu *v)
 }
 
 /* While this CPU waits for another one, that one may wait for this one: hence the serving. */
-static void fetch_from(struct runner *r, struct runner *other, struct vcpu *v)
+__attribute__((noinline)) static void fetch_from(struct runner *r, struct runner *other, struct vcpu *v)
 {
 	struct vcpu *none = NULL;
 
