@@ -351,7 +351,7 @@ def measure(options):
             result["figures"] = figures
     import growth  # here, since these use this file
     import where
-    result["per_exit"] = where.measure()
+    result["per_exit"] = {**where.measure(), **where.measure_smp()}
     result["growth"] = growth.measure()
     result["figures"].update(start_figures())
     if options.linux:

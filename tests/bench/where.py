@@ -4,6 +4,7 @@ the next, and every instruction is counted for the function it lies in. VMREADs,
 since under another hypervisor each may be an exit of its own. The hypervisor is the one that is measured, not a counting build.
 
 usage: where.py [NAME [WORD]]: the operations' totals, or one operation by function; WORD is for the boot line, as `noapicv`.
+       NAME switch_hlt, ipi_there_and_back: those with two virtual CPUs.
        bench.py puts all of it into build/bench.json.
        where.py life [create|start|destroy]: the same for the steps of a tiny guest's life, as the monitor's commands.
 """
@@ -32,6 +33,14 @@ POINTS = [
     ("deadline_arm", "vlapic_timer_set_deadline", 2500),
     ("deadline_hlt", "sched_block", 12000),
 ]
+# The same of the guest with two virtual CPUs, on its own boot each: the figure's name, CPUs of the machine, the item's number in
+# guests/smp/main.c, how often the function is called before, and whether the turn ends where a guest goes on. Of two CPUs the
+# first one is traced.
+SMP_POINTS = [
+    ("switch_hlt", 1, 16, "exit_hlt", 20, 3000, True),
+    ("ipi_there_and_back", 2, 10, "exception_exit", 60, 8000, False),
+]
+SMP_ROUNDS = 20  # of pings: with 60 calls they are those in x2APIC mode
 WARM_UP = 6
 GUEST_TOP = 0x40000000
 INSN = re.compile(r"^\(0\)\.\[\d+\] \[0x[0-9a-f]+\] [0-9a-f]{4}:([0-9a-f]{8,16}) \([^)]*\): (.*?) *;", re.M)
@@ -54,13 +63,14 @@ def debugger(table):
     return "\n".join(lines + ["q", ""])
 
 
-def account(text, start, table, end=None):
-    """One turn of the trace `text`, which begins at the function `start` and ends at `end`, or where it begins again."""
+def account(text, start, table, end=None, to_guest=False):
+    """One turn of the trace `text`, which begins at the function `start` and ends at `end`, in a guest, or where it begins
+    again."""
     addresses = [a for a, _ in table]
     turn, begun = [], False
     for where, insn in INSN.findall(text):
         address = int(where, 16)
-        if address == (end or start) and begun:
+        if begun and (address == (end or start) or to_guest and address < GUEST_TOP):
             break
         begun = begun or address == start
         if begun:
@@ -105,6 +115,30 @@ def measure(word=""):
     return found
 
 
+def measure_smp(word=""):
+    """As measure(), of SMP_POINTS."""
+    table = symbols()
+    by_name = {name: address for address, name in table}
+    found = {}
+    for name, cpus, item, function, calls, steps, to_guest in SMP_POINTS:
+        if function not in by_name:
+            sys.exit("error: there is no function %s any more: mend SMP_POINTS in where.py" % function)
+        lines = ["lb 0x%x" % by_name[function]] + ["c"] * calls
+        lines += ["d 1", "trace on", "s %s%d" % ("all " if cpus > 1 else "", steps), "trace off", "q", ""]
+        conf = ("[vm smp]\nkernel = smp.elf\ncmdline = cpus=2 only=%d rounds=%d\nmemory = 32M\ncpus = 2\nautostart = yes\n"
+                % (item, SMP_ROUNDS))
+        disc = bench.avatar_iso("where-smp", conf, {"smp.elf": os.path.join(bench.GUESTS, "smp.elf")}, word)
+        folder = os.path.join(bench.WORK, "where-" + name)
+        with machine.Bochs(folder, iso=disc, mem=256, cpus=cpus, debugger="\n".join(lines)) as m:
+            if m.wait(300) is None:
+                m.fail("the trace did not come to its end")
+        with open(os.path.join(folder, "stdout.txt"), errors="replace") as f:
+            found[name] = account(f.read(), by_name[function], table, to_guest=to_guest)
+        if found[name] is None:
+            sys.exit("error: %s: no whole turn in the trace: mend SMP_POINTS in where.py" % name)
+    return found
+
+
 # The steps of a VM's life in the order in which they are traced, each in a round of its own, and instructions to trace.
 STEPS = [("create", 60000), ("start", 60000), ("destroy", 30000)]
 ROUND = "create tiny kernel=echo.elf memory=2M; start tiny; destroy tiny; "
@@ -133,7 +167,8 @@ def measure_life():
 def main():
     os.makedirs(bench.WORK, exist_ok=True)
     life = sys.argv[1:2] == ["life"]
-    for name, turn in (measure_life() if life else measure(*sys.argv[2:3])).items():
+    smp = sys.argv[1:2] and sys.argv[1] in [p[0] for p in SMP_POINTS]
+    for name, turn in (measure_life() if life else (measure_smp if smp else measure)(*sys.argv[2:3])).items():
         print("%-18s host %5d, guest %3d, VMREAD %2d, VMWRITE %2d, MSR %2d, RDTSC %2d"
               % (name, turn["host_instructions"], turn["guest_instructions"], turn["vmread"], turn["vmwrite"], turn["msr"],
                  turn["rdtsc"]))
