@@ -62,6 +62,16 @@ static void test_the_processor_is_told(void **state)
 	assert_true(vcpu_can_wake(v));
 	vcpu_hw_set(v, VCPU_RFLAGS, 2);
 	assert_false(vcpu_can_wake(v));
+	/* What it has carried out since is its own: one more is only added. */
+	v->hw->apic_requested = 0x51;
+	v->hw->apic_in_service = 0x61;
+	vlapic_deliver(v->lapic, VLAPIC_FIXED, 0x41, false);
+	assert_true(prepare());
+	assert_true(v->hw->apic_requested == 0x51 && v->hw->apic_in_service == 0x61);
+	/* After a reset it is told anew. */
+	vlapic_reset(v->lapic, true);
+	assert_true(prepare());
+	assert_true(v->hw->apic_requested == 0 && v->hw->apic_in_service == 0);
 	end();
 }
 

@@ -730,10 +730,21 @@ static void test_processor_is_told_of_ones_own(void **state)
 	assert_int_equal(vlapic_msr_write(A0, X2APIC_MSR(LAPIC_ICR_LOW), 0x40000 | 0x71), 0);
 	assert_int_equal(C0->requested, 0);
 	assert_int_equal(C0->raised, raised);
-	/* From another CPU it comes by the way of `raised`. */
+	/* From another CPU it comes by the way of `raised`, and is told when it is taken. */
+	(void)vlapic_settle(A0);
 	fixed(A0, 0x92);
+	fixed(A0, 0x94);
 	assert_int_equal(C0->requested, 0);
-	assert_int_equal(C0->raised, raised + 1);
+	assert_int_equal(C0->raised, raised + 2);
+	assert_false(vlapic_settle(A0));
+	assert_int_equal(C0->requested, 0x94);
+	/* An EOI that we carry out, and a reset, change more than that. */
+	((uint32_t *)vlapic_page(A0))[(LAPIC_ISR + 0x40) / 4] = 1;
+	vlapic_eoi(A0);
+	assert_true(vlapic_settle(A0));
+	assert_false(vlapic_settle(A0));
+	vlapic_reset(A0, true);
+	assert_true(vlapic_settle(A0));
 }
 
 /* Which EOIs it has to show follows TMR. */

@@ -80,6 +80,15 @@ void vlapic_update_ppr(struct vlapic *v)
 		v->ops->raised(v->ctx);
 }
 
+bool vlapic_settle(struct vlapic *v)
+{
+	bool untold = v->untold;
+
+	vlapic_sync(v);
+	v->untold = false;
+	return untold;
+}
+
 uint8_t vlapic_requested(struct vlapic *v)
 {
 	int irr;
@@ -127,6 +136,7 @@ static void reset_registers(struct vlapic *v)
 		__atomic_store_n(&v->requests[i], 0, __ATOMIC_RELAXED);
 	v->irr_words = 0;
 	v->isr_words = 0;
+	v->untold = true;
 	__atomic_store_n(&v->esr_pending, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&v->enabled, false, __ATOMIC_RELAXED);
 	v->lint0_remote_irr = false;
@@ -213,7 +223,10 @@ static void take_vectors(struct vlapic *v, unsigned n)
 
 	set_trigger(v, n, vectors, __atomic_load_n(&v->triggers[n], __ATOMIC_RELAXED));
 	*vlapic_vector_word(v, LAPIC_IRR, n * 32) |= vectors;
-	v->irr_words |= BIT32(n);
+	if (v->processor_delivers && vectors != 0)
+		v->ops->requested(v->ctx, (uint8_t)(n * 32 + bits_fls(vectors)));
+	else
+		v->irr_words |= BIT32(n);
 }
 
 static bool lint0_is_extint(const struct vlapic *v)
@@ -379,6 +392,7 @@ void vlapic_eoi(struct vlapic *v)
 	*isr &= ~bit;
 	if (*isr == 0)
 		v->isr_words &= ~BIT32(vector / 32);
+	v->untold = true;
 	vlapic_update_ppr(v);
 	if ((*vlapic_vector_word(v, LAPIC_TMR, vector) & bit) != 0)
 		vlapic_eoi_done(v, (uint8_t)vector);

@@ -106,6 +106,7 @@ struct vlapic {
 	bool processor_delivers;
 	bool processor_has_tpr;
 	bool lint0_remote_irr;
+	bool untold; /* IRR or ISR has changed in another way than by one more vector in IRR, see vlapic_settle() */
 	uint32_t id;
 	uint32_t esr_pending; /* errors since the last write of ESR; atomic */
 	struct vclock *clock;
@@ -153,6 +154,10 @@ void vlapic_eoi(struct vlapic *v);
 
 /* The processor has done the EOI of this vector, one of those that `levels` asked for: what is left to be done. */
 void vlapic_eoi_done(struct vlapic *v, uint8_t vector);
+
+/* Before an entry, with a processor that delivers: what has arrived goes into IRR, and it is told by `requested`. Returns
+ * whether it is to be told of IRR and ISR as a whole as well: after a reset, and after an EOI that it has not carried out. */
+bool vlapic_settle(struct vlapic *v);
 
 /* The highest vector requested and the highest in service, whatever the priorities; 0: none. */
 uint8_t vlapic_requested(struct vlapic *v);

@@ -167,7 +167,6 @@ static bool pic_can_interrupt(const struct cpu_board *cpu)
 	return cpu->vcpu->index == 0 && vpic_pending(&cpu->board->pic) && vlapic_accepts_pic(&cpu->lapic);
 }
 
-/* What other CPUs have sent the processor does not know of yet; but then there is a request to tell it. */
 static enum irq_waits irq_peek(void *ctx)
 {
 	struct cpu_board *cpu = ctx;
@@ -189,9 +188,8 @@ static int irq_next(void *ctx)
 	int vector = -1;
 
 	if (cpu->help == VCPU_APIC_ALL) {
-		uint8_t requested = vlapic_requested(lapic);
-
-		vcpu_hw_apic_vectors(cpu->vcpu, requested, vlapic_in_service(lapic));
+		if (vlapic_settle(lapic))
+			vcpu_hw_apic_vectors(cpu->vcpu, vlapic_requested(lapic), vlapic_in_service(lapic));
 	} else {
 		vector = vlapic_pending(lapic);
 		if (cpu->help == VCPU_APIC_TPR)
