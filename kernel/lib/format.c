@@ -257,7 +257,7 @@ size_t fmt_vsnprintf(char *buf, size_t size_bytes, const char *fmt, va_list args
 
 	va_copy(a.ap, args);
 	while (*fmt != '\0') {
-		struct spec sp = {0};
+		struct spec sp;
 		const char *p = fmt;
 
 		while (*p != '\0' && *p != '%')
@@ -267,6 +267,14 @@ size_t fmt_vsnprintf(char *buf, size_t size_bytes, const char *fmt, va_list args
 			fmt = p;
 			continue;
 		}
+		if (fmt[1] == 's') { /* by far the most frequent one */
+			const char *s = va_arg(a.ap, const char *);
+
+			put_text(&o, s ? s : "(null)", strlen(s ? s : "(null)"));
+			fmt += 2;
+			continue;
+		}
+		sp = (struct spec){0};
 		p = parse_flags(fmt + 1, &sp);
 		p = parse_width(p, &sp, &a);
 		p = parse_precision(p, &sp, &a);
