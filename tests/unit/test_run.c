@@ -555,6 +555,11 @@ static void test_the_boot_cpu_looks_at_a_guest_that_its_timer_holds(void **state
 	assert_true(v->hw->last_deadline <= rdtsc() + look_ticks);
 }
 
+static void guest_calls_home(struct vcpu *cpu)
+{
+	__atomic_store_n(&cpu->vm->host->called, 1, __ATOMIC_SEQ_CST);
+}
+
 static void sleep_until(uint64_t tsc)
 {
 	while (rdtsc() < tsc)
@@ -614,6 +619,24 @@ static void test_a_waiting_monitor_comes_first(void **state)
 	host_turn(&fx_host, rdtsc() + FX_TSC_HZ);
 	assert_int_equal(v->hw->enters, 2);
 	fx_on_idle = NULL;
+}
+
+/* Who halts in the turn before the monitor's step sleeps during that: the step is not its time, and it can wake elsewhere. */
+static void test_a_step_is_nobodys_time(void **state)
+{
+	(void)state;
+	vcpu_hw_set(v, VCPU_RFLAGS, 0x202);
+	for (unsigned called = 0; called < 2; called++) {
+		vcpu_notify(v, VCPU_REQ_TIMER);
+		v->state = VCPU_RUNNABLE;
+		will_halt(v);
+		if (called)
+			v->hw->on_enter = guest_calls_home;
+		assert_int_equal(host_turn(&fx_host, called ? FOREVER : rdtsc() + FX_TSC_HZ), called);
+		assert_int_equal(v->state, VCPU_HALTED);
+		assert_int_equal(v->seat->entity.state, SCHED_BLOCKED);
+		assert_null(fx_runner->sched->current);
+	}
 }
 
 /* --- requests --- */
@@ -841,6 +864,7 @@ int main(void)
 		T(test_the_boot_cpu_looks_at_a_guest_that_its_timer_holds),
 		T(test_a_sleeper_goes_on_where_it_slept),
 		T(test_a_waiting_monitor_comes_first),
+		T(test_a_step_is_nobodys_time),
 		T(test_pause_request_keeps_the_others),
 		T(test_a_call_makes_the_entry_turn_back),
 		T(test_a_call_of_the_scheduler_ends_the_stay),

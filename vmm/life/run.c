@@ -318,12 +318,8 @@ static void runner_turn(struct runner *r, uint64_t until)
 
 	__atomic_exchange_n(r->attention, 0, __ATOMIC_SEQ_CST);
 	runner_serve(r);
-	if (is_called_home(r)) {
-		/* The step may take long: who has halted is asleep meanwhile, so that it can wake on another CPU. */
-		if (r->sched->blocking)
-			runner_kick_all(r->host, sched_put(r->sched, rdtsc()));
+	if (is_called_home(r))
 		return;
-	}
 	now = rdtsc();
 	if (now >= r->next_alarm)
 		runner_alarms_expire(r, now);
@@ -353,11 +349,19 @@ static void take_call(struct vmm_host *host)
 
 bool host_turn(struct vmm_host *host, uint64_t step_deadline)
 {
-	runner_turn(&host->runners[0], step_deadline);
-	if (likely(!is_called_home(&host->runners[0])))
+	struct runner *r = &host->runners[0];
+	bool called;
+
+	runner_turn(r, step_deadline);
+	called = is_called_home(r);
+	if (likely(!called && step_deadline == UINT64_MAX))
 		return false;
-	take_call(host);
-	return true;
+	/* The step follows, and may take long: who has halted sleeps meanwhile, and can wake on another CPU. */
+	if (r->sched->blocking)
+		runner_kick_all(host, sched_put(r->sched, rdtsc()));
+	if (called)
+		take_call(host);
+	return called;
 }
 
 /* The step follows the call, and so finds whatever it was for. One that asks to be called by a certain time has something
