@@ -113,6 +113,5 @@ ap_high:
 	mov ss, ax
 	mov rax, ap_stack_tops
 	mov rsp, [rax + rdi * 8]
-	xor ebp, ebp				; the end of every backtrace
-	push rbp				; no return address
+	push 0					; no return address: the end of every backtrace
 	jmp ap_entry

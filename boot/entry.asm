@@ -179,8 +179,7 @@ entry64:
 	mov edi, r13d
 	mov rsi, r14
 	mov rdx, r12
-	xor ebp, ebp				; the end of every backtrace
-	push rbp				; no return address; also keeps the stack aligned as after a call
+	push 0					; no return address: the end of every backtrace
 	jmp kernel_entry
 
 ; A number for the stack protector, of which the lowest byte is 0, so that no string copy can write it. RAX = the number.

@@ -1,5 +1,5 @@
 /* The panic screen: the last lines of the log, the message, where the other CPUs were, CPU, registers, backtrace with symbols. Privileged: it reads
- * control registers. It trusts nothing that may be broken: stack frames are followed only inside the CPU's own stacks, and
+ * control registers. It trusts nothing that may be broken: callers are looked for only inside the CPU's own stacks, and
  * what it says goes past the log straight to the sinks. */
 #include "kernel/panic.h"
 
@@ -85,21 +85,46 @@ static void print_address(uint64_t address, uint64_t known_inside)
 	say("  %016llx  %s+0x%llx\n", (ull)address, name == NULL ? "?" : name, (ull)(offset + address - known_inside));
 }
 
-/* rbp: a frame pointer. Some of what a VM exit leads to has none (see the Makefile): then its caller is missing. Inside a
- * stack callers stand higher; from a stack of an exception the way leads to the one it interrupted. */
-static void backtrace(const struct percpu *cpu, uint64_t rbp, unsigned depth)
+/* Go from where a function is to its caller, or from a trap's stub to what the trap has interrupted. *inside: an address in
+ * it; *rip: where it goes on. False: at the end, or the stack is not as the table says. */
+static bool leave_frame(const struct percpu *cpu, uint64_t *inside, uint64_t *rip, uint64_t *rsp)
 {
-	for (unsigned i = 0; i < depth && (rbp & 7) == 0; i++) {
-		const uint64_t *frame = (const uint64_t *)rbp;
-		unsigned stack = stack_of(cpu, rbp);
+	uint32_t words = symbol_frame(&image_symbols, (uint64_t)image_start, *inside);
+	uint64_t from = *rsp;
+	unsigned stack;
 
-		if (stack == CPU_STACK_COUNT || !in_text(frame[1] - 1))
-			return;
-		print_address(frame[1], frame[1] - 1);
-		if (frame[0] <= rbp && stack_of(cpu, frame[0]) == stack)
-			return;
-		rbp = frame[0];
+	if (words == SYMBOL_FRAME_UNKNOWN)
+		return false;
+	if (words == SYMBOL_FRAME_TRAP) {
+		const struct trap_frame *f = (const struct trap_frame *)from;
+
+		stack = stack_of(cpu, (uint64_t)&f->rsp);
+		if (stack == CPU_STACK_COUNT)
+			return false;
+		*inside = *rip = f->rip;
+		*rsp = f->rsp;
+	} else {
+		/* RSP itself may be below, in the guard page. */
+		const uint64_t *slot = (const uint64_t *)from + words;
+
+		stack = stack_of(cpu, (uint64_t)slot);
+		if (stack == CPU_STACK_COUNT)
+			return false;
+		*rip = *slot;
+		*inside = *rip - 1;
+		*rsp = (uint64_t)(slot + 1);
 	}
+	return in_text(*inside) && (*rsp > from || stack_of(cpu, *rsp) != stack);
+}
+
+/* The callers of what is at `inside` with this RSP. Inside a stack they stand higher; from a stack of an exception the way
+ * leads to the one it interrupted. */
+static void backtrace(const struct percpu *cpu, uint64_t inside, uint64_t rsp, unsigned depth)
+{
+	uint64_t rip;
+
+	for (unsigned i = 0; i < depth && (rsp & 7) == 0 && leave_frame(cpu, &inside, &rip, &rsp); i++)
+		print_address(rip, inside);
 }
 
 static void print_frame(const struct trap_frame *f)
@@ -147,11 +172,11 @@ static void print_other(const struct percpu *cpu)
 		say("CPU %u does not answer\n", cpu->index);
 		return;
 	}
-	say("CPU %u: rsp %016llx  rbp %016llx  rflags %08llx\n", cpu->index, (ull)f->rsp, (ull)f->rbp, (ull)f->rflags);
+	say("CPU %u: rsp %016llx  rflags %08llx\n", cpu->index, (ull)f->rsp, (ull)f->rflags);
 	if (cpu->stopped_why != NULL)
 		say("  panics too: %s\n", cpu->stopped_why);
 	print_address(f->rip, f->rip);
-	backtrace(cpu, f->rbp, OTHERS_DEPTH);
+	backtrace(cpu, f->rip, f->rsp, OTHERS_DEPTH);
 }
 
 /* Returns whether there are any. */
@@ -202,9 +227,9 @@ static void begin(const char *message, const struct trap_frame *at)
 		say("PANIC on CPU %u: %s\n", this_cpu()->index, message);
 }
 
-_Noreturn static void end(uint64_t rbp)
+_Noreturn static void end(uint64_t inside, uint64_t rsp)
 {
-	backtrace(this_cpu(), rbp, BACKTRACE_DEPTH);
+	backtrace(this_cpu(), inside, rsp, BACKTRACE_DEPTH);
 	say("the machine is stopped\n");
 	stop();
 }
@@ -212,9 +237,9 @@ _Noreturn static void end(uint64_t rbp)
 /* Context: any, also with locks held. Does not return. */
 void panic(const char *fmt, ...)
 {
-	const uint64_t *frame = __builtin_frame_address(0);
-	struct trap_frame here = {
-		.rip = frame[1], .rbp = frame[0], .rsp = (uint64_t)(frame + 2), .rflags = read_rflags()};
+	uint64_t caller = (uint64_t)__builtin_return_address(0);
+	/* In the caller's last instruction: nothing of it may come behind. */
+	struct trap_frame here = {.rip = caller - 1, .rsp = (uint64_t)__builtin_dwarf_cfa(), .rflags = read_rflags()};
 	char message[192];
 	va_list args;
 
@@ -224,7 +249,8 @@ void panic(const char *fmt, ...)
 	begin(message, &here);
 	print_control();
 	say("backtrace:\n");
-	end((uint64_t)__builtin_frame_address(0));
+	print_address(caller, here.rip);
+	end(here.rip, here.rsp);
 }
 
 /* The name of the stack whose guard page holds the address, or NULL. A stack that runs full faults there, and, since there
@@ -283,9 +309,13 @@ static void fatal_trap(struct trap_frame *f)
 	say("backtrace:\n");
 	print_address(f->rip, f->rip);
 	/* After a call to where there is no code, only the return address tells who called. */
-	if (!in_text(f->rip) && stack_of(this_cpu(), f->rsp) != CPU_STACK_COUNT)
-		print_address(*(const uint64_t *)f->rsp, *(const uint64_t *)f->rsp - 1);
-	end(f->rbp);
+	if (!in_text(f->rip) && stack_of(this_cpu(), f->rsp) != CPU_STACK_COUNT) {
+		uint64_t caller = *(const uint64_t *)f->rsp;
+
+		print_address(caller, caller - 1);
+		end(caller - 1, f->rsp + 8);
+	}
+	end(f->rip, f->rsp);
 }
 
 /* Context: once, before the first fault. */

@@ -2,15 +2,15 @@
  * nobody is in a hurry in a panic and an index would cost four bytes a symbol. */
 #include "kernel/symbols.h"
 
-/* Number of symbols at or below offset. */
-static uint32_t count_up_to(const struct symbol_table *t, uint64_t offset)
+/* How many of an ascending list are at or below offset. */
+static uint32_t count_up_to(const uint32_t *offsets, uint32_t count, uint64_t offset)
 {
-	uint32_t low = 0, high = t->count;
+	uint32_t low = 0, high = count;
 
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
 
-		if (t->offsets[mid] <= offset)
+		if (offsets[mid] <= offset)
 			low = mid + 1;
 		else
 			high = mid;
@@ -38,9 +38,16 @@ const char *symbol_lookup(const struct symbol_table *t, uint64_t base, uint64_t 
 	*offset = 0;
 	if (addr < base)
 		return NULL;
-	below = count_up_to(t, addr - base);
+	below = count_up_to(t->offsets, t->count, addr - base);
 	if (below == 0)
 		return NULL;
 	*offset = addr - base - t->offsets[below - 1];
 	return name_at(t, below - 1);
+}
+
+uint32_t symbol_frame(const struct symbol_table *t, uint64_t base, uint64_t addr)
+{
+	uint32_t below = addr < base ? 0 : count_up_to(t->frame_offsets, t->frame_count, addr - base);
+
+	return below == 0 ? SYMBOL_FRAME_UNKNOWN : t->frame_words[below - 1];
 }

@@ -45,8 +45,7 @@ trap_without_error:
 	push qword [rsp]
 	and qword [rsp + 8], 0
 
-; In: stack = vector - 128, error code, and the processor's frame; IF = 0. RSP is a multiple of 16 before the first register is
-; pushed: the processor aligns it to 16, pushes five words, and we have pushed two; and 15 registers follow.
+; In: stack = vector - 128, error code, and the processor's frame; IF = 0.
 ; Out: everything as it was, or as the handler changed it in the frame.
 trap_common:
 	sub qword [rsp], -128
@@ -67,11 +66,8 @@ trap_common:
 	push r15
 	cld
 	mov rdi, rsp
-	push qword [rdi + 17 * 8]	; RIP and RBP as a call would have left them: a backtrace goes on through here
-	push rbp
-	mov rbp, rsp
+.frame_trap:				; for backtraces: boot/gen_symbols.py
 	call trap_dispatch
-	add rsp, 16
 	pop r15
 	pop r14
 	pop r13

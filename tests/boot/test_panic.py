@@ -26,7 +26,10 @@ def check_screen(text, message, function):
     assert re.search(r"^PANIC on CPU 0: %s$" % message, screen, re.M), screen
     assert re.search(r"^\[ *[-\d]+\.[-\d]+\] selftest: ", screen, re.M), screen
     assert re.search(r"^cr0 [0-9a-f]{8}  cr2 [0-9a-f]{16}  cr3 [0-9a-f]{16}  cr4 [0-9a-f]{8}$", screen, re.M), screen
-    assert re.search(r"^  [0-9a-f]{16}  (%s)\+0x[0-9a-f]+$" % function, screen, re.M), screen
+    names = re.findall(r"^  [0-9a-f]{16}  (\w+)\+0x[0-9a-f]+$", screen, re.M)
+    assert re.fullmatch(function, names[names[0] in ("assert_failed", "__stack_chk_fail")]), screen
+    # Followed to its end, or as far as is shown, unless the return addresses are what is broken.
+    assert names[-1] == "kernel_entry" or len(names) > 11 or function == "test_stack_smash", screen
 
 
 @pytest.mark.parametrize("name, message, function", PANICS, ids=[p[0] for p in PANICS])
@@ -67,7 +70,7 @@ def test_panic_shows_all_cpus(boot, emulator):
     screen = text[text.index("last messages:"):]
     assert screen.count("\nPANIC on CPU 1: asked for by the boot line\n") == 2  # before the other CPUs, and behind
     for cpu, function in ((0, "(smp_wait|smp_run|test_panic_ap)"), (2, "cpu_sleep_done"), (3, "cpu_sleep_done")):
-        assert re.search(r"^CPU %d: rsp [0-9a-f]{16}  rbp [0-9a-f]{16}  rflags [0-9a-f]{8}\n  [0-9a-f]{16}  %s\+0x" % (cpu, function),
+        assert re.search(r"^CPU %d: rsp [0-9a-f]{16}  rflags [0-9a-f]{8}\n  [0-9a-f]{16}  %s\+0x" % (cpu, function),
                          screen, re.M), screen
     assert re.search(r"^backtrace:\n  [0-9a-f]{16}  panic_here\+0x[0-9a-f]+\n  [0-9a-f]{16}  ap_entry\+0x", screen, re.M), screen
 
@@ -78,7 +81,7 @@ def test_panic_shows_a_cpu_in_a_guest(boot):
     m.prompt()
     m.send("panic\r")
     text = plain(m.expect(STOPPED, 60))
-    assert re.search(r"^CPU 1: rsp [0-9a-f]{16}  rbp [0-9a-f]{16}  rflags [0-9a-f]{8}\n  [0-9a-f]{16}  vcpu_hw_host_event\+0x",
+    assert re.search(r"^CPU 1: rsp [0-9a-f]{16}  rflags [0-9a-f]{8}\n  [0-9a-f]{16}  vcpu_hw_host_event\+0x",
                      text, re.M), text
 
 

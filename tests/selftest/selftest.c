@@ -66,7 +66,7 @@ static void test_stack_smash(void)
 	volatile size_t len = 64;
 
 	memset(small, 0x55, len);
-	log_info("%s", small);
+	log_info("%.*s", (int)sizeof(small), small);
 }
 
 static void test_divide(void)

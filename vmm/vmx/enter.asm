@@ -25,7 +25,6 @@ VMCS_HOST_RSP	equ 0x6c14
 PERCPU_ATTENTION	equ 16
 VMX_ATTENTION	equ 1
 VMX_FAILED_SHIFT equ 29			; VMX_FAIL_INVALID and VMX_FAIL_VALID, shifted so far
-FRAME		equ 48			; from HOST_RSP up to the saved RBP
 
 	section .text
 	extern vmx_exit
@@ -48,13 +47,12 @@ FRAME		equ 48			; from HOST_RSP up to the saved RBP
 
 vmx_run_asm:
 	push rbp
-	mov rbp, rsp
 	push rbx
 	push r12
 	push r13
 	push r14
 	push r15
-	push rdi				; at a multiple of 16, as a call wants it
+	push rdi
 	cmp rsp, [rsi + HW_HOST_RSP]
 	jne write_rsp
 enter:
@@ -86,7 +84,7 @@ vmx_exit_point:
 	mov [rdi + 14 * 8], r14
 	mov [rdi + 15 * 8], r15
 	pop qword [rdi + 7 * 8]
-	lea rbp, [rsp + FRAME]			; so that a backtrace finds its way
+.frame_7:				; for backtraces: boot/gen_symbols.py
 	call vmx_exit
 	mov rdi, [rsp]
 vmx_window_look:
