@@ -36,6 +36,7 @@ void lapic_lint(const struct lapic *l, unsigned pin, uint32_t lvt);
 int lapic_timer_calibrate(struct lapic *l, uint64_t tsc_hz) MUST_CHECK;
 void lapic_timer_arm(const struct lapic *l, uint64_t at_tsc);
 void lapic_timer_stop(const struct lapic *l);
+bool lapic_timer_pending(const struct lapic *l);
 
 /* what: LAPIC_ICR_DM_* with a vector where it needs one. */
 void lapic_send(const struct lapic *l, uint32_t apic_id, uint32_t what);

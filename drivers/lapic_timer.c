@@ -103,3 +103,11 @@ void lapic_timer_stop(const struct lapic *l)
 	else
 		lapic_write(l, LAPIC_TIMER_INITIAL, 0);
 }
+
+/* Has its interrupt been raised, and not been taken yet? */
+bool lapic_timer_pending(const struct lapic *l)
+{
+	unsigned vector = l->config.timer_vector;
+
+	return (lapic_read(l, (uint16_t)(LAPIC_IRR + vector / 32 * LAPIC_VECTOR_REG_STRIDE)) >> vector % 32 & 1) != 0;
+}

@@ -2,6 +2,7 @@
 #include "kernel/main.h"
 
 #include "arch/x86/insn.h"
+#include "arch/x86/percpu.h"
 #include "arch/x86/spinlock.h"
 #include "arch/x86/traps.h"
 #include "drivers/debug_port.h"
@@ -215,6 +216,7 @@ void boot_acpi(struct machine *m)
 static void timer_interrupt(struct trap_frame *frame)
 {
 	(void)frame;
+	idle_timer_interrupt();
 	lapic_eoi(&the_machine->lapic);
 }
 
@@ -281,6 +283,11 @@ static void timer_arm(uint64_t tsc)
 		lapic_timer_arm(&the_machine->lapic, tsc);
 }
 
+static bool timer_pending(void)
+{
+	return lapic_timer_pending(&the_machine->lapic);
+}
+
 static uint64_t wall_seconds(void)
 {
 	const struct machine *m = the_machine;
@@ -311,7 +318,7 @@ void boot_time(struct machine *m)
 		log_info("%s", tsc_describe(&m->tsc, text, sizeof(text)));
 	if (lapic_timer_calibrate(&m->lapic, m->tsc.hz) != 0)
 		panic("the local APIC's timer does not count");
-	idle_set_timer(timer_arm);
+	idle_set_timer(timer_arm, m->lapic.config.tsc_deadline ? timer_pending : NULL);
 	if (rtc_read(&hw_real, m->fadt.century, &now) == 0)
 		m->wall_at_boot = rtc_seconds(&now) - (int64_t)((rdtsc() - m->boot_tsc) / m->tsc.hz);
 	m->host.tsc_hz = m->tsc.hz;
@@ -328,6 +335,7 @@ static void serial_interrupt(struct trap_frame *frame)
 	uart_irq(&m->uart);
 	spin_unlock(&terminal_lock);
 	__atomic_store_n(&m->host.called, 1, __ATOMIC_SEQ_CST);
+	this_cpu()->attention = 1; /* the handler may have run in a window, on the way into a guest */
 	irq_end(&m->irqs, (uint8_t)frame->vector);
 }
 

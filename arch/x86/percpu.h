@@ -44,6 +44,7 @@ struct percpu {
 	uint64_t kicks;      /* NMIs of ours that it has taken */
 	uint64_t sleeps;     /* times that it went to sleep with nothing to run */
 	uint64_t timer_at;   /* what its timer is armed for (kernel/idle.c) */
+	bool timer_came;     /* the interrupt of that timer has, since the last look (kernel/idle.c) */
 	int64_t tsc_delta;   /* its TSC less the first CPU's, as far as known */
 	uint32_t protection; /* PROTECTION_* that are on (paging.h) */
 	bool in_nmi;

@@ -1,5 +1,5 @@
 /* The local APIC checked from inside, through both faces: priorities, TPR, EOI, IPIs to oneself, level-triggered interrupts from
- * the I/O APIC, the timer's modes, errors, modes. A line for each check; `apic: N failed` at the end.
+ * the I/O APIC, the timer's modes, deadlines that come once, errors, modes. A line for each check; `apic: N failed` at the end.
  * SDM 3 "Advanced Programmable Interrupt Controller (APIC)". */
 #include "guests/lib/guest.h"
 
@@ -308,9 +308,156 @@ static bool level_triggered(void)
 	return good;
 }
 
+/* --- deadlines --- */
+
+#define MSR_TSC_ADJUST 0x3bu
+#define DEADLINE_VECTOR 0x7au
+#define DEADLINES 64u
+#define SLOW_ACCESS 20000u /* longer than any access to the APIC takes */
+
+static void deadline_in(uint32_t ticks)
+{
+	wrmsr(MSR_IA32_TSC_DEADLINE_INDEX, rdtsc() + ticks);
+}
+
+/* Without an exit. */
+static void spin(uint32_t ticks)
+{
+	uint64_t end = rdtsc() + ticks;
+
+	while (rdtsc() < end)
+		;
+}
+
+static bool none_came(uint32_t ticks)
+{
+	order_count = 0;
+	spin(ticks);
+	window();
+	return order_count == 0;
+}
+
+static void leave(void)
+{
+	uint32_t r[4];
+
+	cpuid(0, 0, r);
+}
+
+/* It passes while the guest spins; is halted; leaves again and again; has interrupts off and leaves. */
+static void await_deadline(unsigned how, uint32_t ticks)
+{
+	switch (how) {
+	case 0:
+		wait_for(1);
+		break;
+	case 1:
+		irq_wait();
+		break;
+	case 2:
+		irq_on();
+		for (unsigned i = 0; i < WAIT_TURNS && order_count == 0; i++)
+			leave();
+		irq_off();
+		break;
+	default:
+		spin(ticks + 100);
+		leave();
+		window();
+		break;
+	}
+}
+
+static bool each_deadline_once(void)
+{
+	uint32_t seed = 1;
+
+	for (unsigned i = 0; i < DEADLINES; i++) {
+		uint32_t ticks = (seed >> 16) % 3000;
+
+		seed = seed * 1103515245u + 12345u;
+		order_count = 0;
+		deadline_in(ticks);
+		await_deadline(i % 4, ticks);
+		if (!came(1, DEADLINE_VECTOR, 0, 0) || rdmsr(MSR_IA32_TSC_DEADLINE_INDEX) != 0 || !none_came(2000))
+			return false;
+	}
+	return true;
+}
+
+/* One passes while interrupts are off, and the next is set before they are on. */
+static bool two_deadlines(void)
+{
+	deadline_in(100);
+	spin(1000);
+	deadline_in(2 * SLOW_ACCESS);
+	leave();
+	window();
+	return came(1, DEADLINE_VECTOR, 0, 0) && rdmsr(MSR_IA32_TSC_DEADLINE_INDEX) != 0 && wait_for(2) &&
+	       came(2, DEADLINE_VECTOR, DEADLINE_VECTOR, 0);
+}
+
+static bool taken_back(void)
+{
+	bool good;
+
+	deadline_in(SLOW_ACCESS);
+	wrmsr(MSR_IA32_TSC_DEADLINE_INDEX, 0);
+	good = none_came(2 * SLOW_ACCESS);
+	deadline_in(SLOW_ACCESS);
+	wr(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED | LAPIC_LVT_TIMER_TSC_DEADLINE | DEADLINE_VECTOR);
+	good = none_came(2 * SLOW_ACCESS) && good;
+	wr(LAPIC_LVT_TIMER, LAPIC_LVT_TIMER_TSC_DEADLINE | DEADLINE_VECTOR);
+	good = none_came(2 * SLOW_ACCESS) && rdmsr(MSR_IA32_TSC_DEADLINE_INDEX) == 0 && good;
+	deadline_in(SLOW_ACCESS);
+	wr(LAPIC_LVT_TIMER, LAPIC_LVT_TIMER_TSC_DEADLINE | (DEADLINE_VECTOR + 1));
+	return wait_for(1) && came(1, DEADLINE_VECTOR + 1, 0, 0) && good;
+}
+
+/* The TSC jumps past the deadline; and then it is another one than the host's. */
+static bool tsc_jumps(void)
+{
+	bool good;
+
+	order_count = 0;
+	deadline_in(1000000000);
+	spin(1000);
+	wrmsr(MSR_TSC_ADJUST, 1000000000);
+	good = wait_for(1) && order_count == 1;
+	order_count = 0;
+	deadline_in(SLOW_ACCESS);
+	good = none_came(100) && wait_for(1) && good;
+	wrmsr(MSR_TSC_ADJUST, 0);
+	return good && none_came(3000);
+}
+
+static bool deadlines(void)
+{
+	bool good;
+
+	wr(LAPIC_LVT_TIMER, LAPIC_LVT_TIMER_TSC_DEADLINE | DEADLINE_VECTOR);
+	good = each_deadline_once();
+	order_count = 0;
+	good = two_deadlines() && good;
+	good = taken_back() && good;
+	wr(LAPIC_LVT_TIMER, LAPIC_LVT_TIMER_TSC_DEADLINE | DEADLINE_VECTOR);
+	good = tsc_jumps() && good;
+	good = each_deadline_once() && good;
+	wr(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED);
+	return good;
+}
+
+static bool has_deadline(void)
+{
+	uint32_t r[4];
+
+	cpuid(1, 0, r);
+	return r[2] >> 24 & 1;
+}
+
 static bool timer_modes(void)
 {
-	uint32_t first, r[4];
+	uint32_t first;
 	bool good;
 
 	wr(LAPIC_TIMER_DIVIDE, LAPIC_DIVIDE_BY_1);
@@ -329,8 +476,7 @@ static bool timer_modes(void)
 	wr(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED | 0x78);
 	wr(LAPIC_TIMER_INITIAL, 0);
 	window();
-	cpuid(1, 0, r);
-	if (!(r[2] >> 24 & 1))
+	if (!has_deadline())
 		return good;
 	order_count = 0;
 	wr(LAPIC_LVT_TIMER, LAPIC_LVT_TIMER_TSC_DEADLINE | 0x79);
@@ -504,6 +650,8 @@ static void check_all(void)
 	check("STI shadow", sti_shadow);
 	check("level-triggered", level_triggered);
 	check("timer", timer_modes);
+	if (has_deadline())
+		check("deadlines", deadlines);
 	check("errors", errors);
 	check("software disable", software_disable);
 	check("with the 8259", with_the_8259);

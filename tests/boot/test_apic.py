@@ -18,10 +18,10 @@ def checks(text):
 
 
 @pytest.mark.parametrize("model, bootline, count", [
-    ("corei7_skylake_x", "apicv", 33),
-    ("corei7_skylake_x", "noapicv", 33),
-    ("corei7_haswell_4770", "apicv", 33),
-    ("corei5_arrandale_m520", "", 33),
+    ("corei7_skylake_x", "apicv", 35),
+    ("corei7_skylake_x", "noapicv", 35),
+    ("corei7_haswell_4770", "apicv", 35),
+    ("corei5_arrandale_m520", "", 35),
 ])
 def test_from_inside(boot, model, bootline, count):
     m = boot(CONF, bootline=bootline, model=model, mem=128)

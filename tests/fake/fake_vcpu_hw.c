@@ -119,8 +119,11 @@ bool vcpu_hw_has_timer(void)
 
 void vcpu_hw_host_event(const struct vm_exit *e)
 {
-	(void)e;
 	fake_machine.host_events++;
+	if (e->reason == EXIT_EXTERNAL_INTERRUPT) {
+		fake_machine.timer_came |= fake_machine.timer_pending;
+		fake_machine.timer_pending = false;
+	}
 }
 
 void vcpu_hw_explain_failure(struct vcpu *v, const struct vm_exit *e, void (*line)(void *ctx, const char *text),
@@ -247,6 +250,54 @@ void vcpu_hw_nmi_window(struct vcpu *v, bool on)
 void vcpu_hw_set_tsc_offset(struct vcpu *v, int64_t offset)
 {
 	v->hw->tsc_offset = offset;
+}
+
+static void timer_access(void)
+{
+	if (fake_machine.on_timer_access)
+		fake_machine.on_timer_access();
+}
+
+bool vcpu_hw_timer_can_pass(void)
+{
+	return fake_machine.timer_can_pass;
+}
+
+void vcpu_hw_timer_pass(struct vcpu *v, bool on)
+{
+	v->hw->passes_timer = on;
+}
+
+uint64_t vcpu_hw_timer_get(void)
+{
+	timer_access();
+	return fake_machine.timer_deadline;
+}
+
+void vcpu_hw_timer_set(uint64_t deadline)
+{
+	timer_access();
+	fake_machine.timer_deadline = deadline;
+}
+
+bool vcpu_hw_timer_came(void)
+{
+	bool came = fake_machine.timer_came;
+
+	fake_machine.timer_came = false;
+	return came;
+}
+
+void vcpu_hw_let_interrupts_in(void)
+{
+	timer_access();
+	fake_machine.timer_came |= fake_machine.timer_pending;
+	fake_machine.timer_pending = false;
+}
+
+void vcpu_hw_timer_settle(void)
+{
+	vcpu_hw_let_interrupts_in();
 }
 
 enum vcpu_apic_help vcpu_hw_apic_help(void)

@@ -25,6 +25,7 @@ struct vcpu_hw {
 	bool irq_window, nmi_window;
 	bool single_step_pending;
 	int64_t tsc_offset;
+	bool passes_timer;
 	unsigned loads, unloads, enters, skips, resets, inits;
 	/* What the next calls of vcpu_hw_run() return, in order; it is our bug when there are no more. */
 	struct vm_exit exits[FAKE_MAX_EXITS];
@@ -45,6 +46,11 @@ struct fake_machine {
 	void (*cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 	bool out_of_memory;   /* vcpu_hw_create() fails */
 	unsigned host_events; /* calls of vcpu_hw_host_event() */
+	bool timer_can_pass;
+	uint64_t timer_deadline; /* IA32_TSC_DEADLINE of the CPU */
+	bool timer_came;
+	bool timer_pending;            /* comes in the next window, or with an exit for an external interrupt */
+	void (*on_timer_access)(void); /* may be NULL: called before each read and write of that MSR, and each window */
 };
 
 extern struct fake_machine fake_machine;

@@ -307,6 +307,22 @@ static void spin(uint64_t ticks)
 		;
 }
 
+/* Until it is paused, and again after a reset: then the guest may have the processor's deadline timer. */
+static void test_the_tsc_begins_as_the_hosts(void **state)
+{
+	struct vm *vm = fx_vm("a", "2");
+
+	(void)state;
+	assert_true(vm->vcpus[1]->tsc_offset == 0 && vm->vcpus[1]->hw->tsc_offset == 0);
+	assert_int_equal(vm->vcpus[0]->tsc_adjust, 0);
+	assert_int_equal(vm_pause(vm, fx_why), 0);
+	assert_int_equal(vm_resume(vm, fx_why), 0);
+	assert_true(vm->vcpus[1]->tsc_offset < 0);
+	assert_int_equal(vm_reset(&fx_host, vm, fx_why), 0);
+	assert_true(vm->vcpus[1]->tsc_offset == 0 && vm->vcpus[1]->hw->tsc_offset == 0);
+	assert_true(vclock_now(&vm->clock) < FX_TSC_HZ);
+}
+
 static void test_time_stands_still_while_paused(void **state)
 {
 	struct vm *vm = fx_vm("a", "1");
@@ -320,8 +336,9 @@ static void test_time_stands_still_while_paused(void **state)
 	assert_int_equal(vm_resume(vm, fx_why), 0);
 	later = vclock_now(&vm->clock);
 	assert_true(later >= at && later - at < FX_TSC_HZ);
-	assert_true(vm->vcpus[0]->tsc_offset == vm->clock_offset);
-	assert_true(vm->vcpus[0]->hw->tsc_offset == vm->clock_offset);
+	assert_true(vm->vcpus[0]->tsc_offset == vm->clock_offset + (int64_t)vm->tsc_base);
+	assert_true(vm->vcpus[0]->hw->tsc_offset == vm->vcpus[0]->tsc_offset);
+	assert_true(vm->vcpus[0]->tsc_offset < -1000000);
 }
 
 static uint64_t pm_timer(struct vm *vm)
@@ -654,6 +671,7 @@ int main(void)
 		T(test_missing_files_are_named),
 		T(test_a_bad_image_is_refused_in_words),
 		T(test_an_illegal_step_changes_nothing),
+		T(test_the_tsc_begins_as_the_hosts),
 		T(test_time_stands_still_while_paused),
 		T(test_time_begins_at_the_start),
 		T(test_the_date_is_that_of_the_start),

@@ -272,7 +272,7 @@ static const struct msr_row rows[ROW_COUNT] = {
 			      .last = MSR_TSC_DEADLINE,
 			      .name = "IA32_TSC_DEADLINE",
 			      .action = MSR_LAPIC,
-			      .why = "emulated APIC timer"},
+			      .why = "the APIC's timer: the processor's own where it may be, else emulated"},
 	[ROW_X2APIC] = {.first = MSR_X2APIC_BASE,
 			.last = MSR_X2APIC_LAST,
 			.name = "x2APIC registers",

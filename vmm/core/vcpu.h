@@ -57,6 +57,15 @@ enum vcpu_request {
 	VCPU_REQ_ENTRY = 1u << 7
 };
 
+/* The guest's TSC deadline while the guest has the processor's IA32_TSC_DEADLINE: vmm/exit/timer_pass.h. */
+struct timer_pass {
+	bool possible; /* on this machine */
+	bool on;
+	bool live;         /* it is in the processor's MSR now */
+	uint8_t vector;    /* what the timer raises */
+	uint64_t deadline; /* on and not live: what the MSR is to hold; 0: not armed */
+};
+
 struct vcpu {
 	uint64_t gpr[GPR_COUNT]; /* at offset 0: enter.asm knows; the RSP slot is used only through vcpu_gpr() */
 	struct vcpu_hw *hw;      /* the backend's part */
@@ -65,20 +74,23 @@ struct vcpu {
 	unsigned index;    /* 0 .. vm->vcpu_count - 1 */
 	uint32_t requests; /* enum vcpu_request; atomic */
 	enum vcpu_state state;
-	struct event inject;         /* goes in at the next entry: a fault for the guest, or one that an exit cut off */
-	struct vm_exit exit;         /* the one that is being handled, or the last one */
-	struct {                     /* the backend's, at hand for its inner loop */
-		uint64_t deadline;   /* see vcpu_hw_run() */
-		uint64_t look_at;    /* host TSC: an exit from then on ends the inner loop */
-		uint64_t step_watch; /* bits of RFLAGS that make stepping over an instruction more than moving RIP */
+	struct event inject;       /* goes in at the next entry: a fault for the guest, or one that an exit cut off */
+	struct vm_exit exit;       /* the one that is being handled, or the last one */
+	struct {                   /* the backend's, at hand for its inner loop */
+		uint64_t deadline; /* see vcpu_hw_run() */
+		uint64_t look_at;  /* host TSC: an exit from then on ends the inner loop */
+		uint64_t
+			renew_ticks; /* the guest's timer, when it fires so near to the deadline, asks for another one */
+		uint64_t step_watch;  /* bits of RFLAGS that make stepping over an instruction more than moving RIP */
 		enum verdict verdict; /* of the last exit, when it was another one than RESUME or SKIP */
 	} loop;
 	uint32_t no_value; /* always 0: the value of exits that have none */
 	bool nmi_pending;
 	uint8_t sipi_vector;
 	struct vlapic *lapic;
+	struct timer_pass pass;
 	struct vclock clock; /* alarms of the local APIC, in the VM's time; used only by the CPU that runs this vCPU */
-	int64_t tsc_offset;  /* guest TSC = host TSC + offset; the VM's clock plus this vCPU's TSC_ADJUST */
+	int64_t tsc_offset;  /* guest TSC = host TSC + offset: see vcpu_tsc_changed() */
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST */
 	uint64_t exit_counts[EXIT_REASON_COUNT];
 	uint64_t unknown_exits;

@@ -153,6 +153,24 @@ void vcpu_hw_nmi_window(struct vcpu *v, bool on);
 /* Guest TSC = host TSC + offset, from now on. */
 void vcpu_hw_set_tsc_offset(struct vcpu *v, int64_t offset);
 
+/* Can guests be given IA32_TSC_DEADLINE? The hypervisor must need it for nothing while it is in a guest. */
+bool vcpu_hw_timer_can_pass(void);
+
+/* Do reads and writes of IA32_TSC_DEADLINE reach this CPU's MSR (true), or leave the guest (false, as at first)? */
+void vcpu_hw_timer_pass(struct vcpu *v, bool on);
+
+/* This CPU's IA32_TSC_DEADLINE; 0: not armed. */
+uint64_t vcpu_hw_timer_get(void);
+void vcpu_hw_timer_set(uint64_t deadline);
+
+/* Has its interrupt come since the last call, be it by an exit, in a sleep, or in a window? */
+bool vcpu_hw_timer_came(void);
+
+/* A window: whatever interrupt is pending has its handler. And the same until that of a timer that has fired has had it.
+ * Context: no locks. */
+void vcpu_hw_let_interrupts_in(void);
+void vcpu_hw_timer_settle(void);
+
 /* --- the local APIC, as far as the processor takes part. SDM 3 "APIC Virtualization and Virtual Interrupts" --- */
 
 enum vcpu_apic_help {

@@ -49,6 +49,7 @@ struct vm {
 	struct vclock clock;  /* the devices' time */
 	uint64_t paused_at;   /* clock reading while not running */
 	int64_t clock_offset; /* clock = host TSC + this */
+	uint64_t tsc_base;    /* the TSC, before TSC_ADJUST, when the clock was at 0 */
 	struct vcpu *vcpus[VM_MAX_VCPUS];
 	unsigned vcpu_count;
 	struct vm_platform *platform;

@@ -60,6 +60,8 @@ struct vlapic_ops {
 	/* Trigger modes of the vectors 64 * quarter and up: bit n of levels is 1 when the EOI of that one is to
 	 * be seen by this APIC. Only when the processor delivers; all are edge-triggered after a reset. */
 	void (*levels)(void *ctx, unsigned quarter, uint64_t levels);
+	/* May be NULL when nobody takes the timer's deadline: it is to be given back, vlapic_timer_take_back(). */
+	void (*timer_wanted)(void *ctx);
 };
 
 struct vlapic_config {
@@ -89,6 +91,7 @@ struct vlapic_timer {
 	int64_t tsc_offset; /* guest TSC = clock ticks + this */
 	uint32_t mode;      /* LAPIC_LVT_TIMER_MODE_MASK bits of the LVT */
 	uint8_t divide_shift;
+	bool elsewhere; /* somebody else keeps the deadline */
 };
 
 struct vlapic {
@@ -213,6 +216,15 @@ uint64_t vlapic_base(const struct vlapic *v);
 const char *vlapic_base_refusal(const struct vlapic *v, uint64_t value);
 
 /* --- timer (vlapic_timer.c) --- */
+
+/* Somebody else keeps the deadline, and calls vlapic_timer_raise() when it has come. May he: TSC-deadline mode, not
+ * masked? *vector: what it raises. From vlapic_timer_hand_over() on, which returns it (guest TSC; 0: not armed), it is his; until he
+ * gives it back because timer_wanted() asks (mode, mask or vector have changed), or before vlapic_set_tsc_offset(). These then
+ * arm the timer. */
+bool vlapic_timer_can_pass(const struct vlapic *v, uint8_t *vector);
+uint64_t vlapic_timer_hand_over(struct vlapic *v);
+void vlapic_timer_raise(struct vlapic *v, uint8_t vector);
+void vlapic_timer_take_back(struct vlapic *v, uint64_t deadline);
 
 /* Guest TSC = clock ticks + offset from now on (TSC_ADJUST or the TSC was written): a deadline moves along. */
 void vlapic_set_tsc_offset(struct vlapic *v, int64_t offset);

@@ -91,6 +91,12 @@ static void arm_deadline(struct vlapic *v)
 	vclock_arm(v->clock, &v->timer.alarm, left < FAR_FUTURE ? now + left : VCLOCK_NEVER);
 }
 
+static void get_back(struct vlapic *v)
+{
+	if (unlikely(v->timer.elsewhere))
+		v->ops->timer_wanted(v->ctx);
+}
+
 static void fire(void *ctx)
 {
 	struct vlapic *v = ctx;
@@ -112,6 +118,7 @@ void vlapic_timer_init(struct vlapic *v)
 
 void vlapic_timer_reset(struct vlapic *v)
 {
+	get_back(v);
 	vclock_disarm(v->clock, &v->timer.alarm);
 	v->timer.mode = LAPIC_LVT_TIMER_ONE_SHOT;
 	v->timer.deadline = 0;
@@ -123,6 +130,7 @@ void vlapic_timer_lvt_changed(struct vlapic *v)
 	uint32_t mode = vlapic_reg(v, LAPIC_LVT_TIMER) & LAPIC_LVT_TIMER_MODE_MASK;
 	bool was_deadline = is_deadline_mode(v);
 
+	get_back(v);
 	v->timer.mode = mode;
 	/* "Transitioning between TSC-deadline mode and other timer modes also disarms the timer." */
 	if (was_deadline != is_deadline_mode(v)) {
@@ -131,7 +139,9 @@ void vlapic_timer_lvt_changed(struct vlapic *v)
 		vclock_disarm(v->clock, &v->timer.alarm);
 	}
 	/* A masked deadline still passes, unseen; the alarm finds the mask then. */
-	if (!is_deadline_mode(v))
+	if (is_deadline_mode(v))
+		arm_deadline(v);
+	else
 		arm_count(v);
 }
 
@@ -202,4 +212,36 @@ void vlapic_set_tsc_offset(struct vlapic *v, int64_t offset)
 	v->timer.tsc_offset = offset;
 	if (is_deadline_mode(v))
 		arm_deadline(v);
+}
+
+/* --- the deadline in other hands --- */
+
+bool vlapic_timer_can_pass(const struct vlapic *v, uint8_t *vector)
+{
+	uint32_t lvt = vlapic_reg(v, LAPIC_LVT_TIMER);
+
+	*vector = (uint8_t)(lvt & LAPIC_LVT_VECTOR_MASK);
+	return is_deadline_mode(v) && (lvt & LAPIC_LVT_MASKED) == 0; /* its delivery mode is always fixed */
+}
+
+uint64_t vlapic_timer_hand_over(struct vlapic *v)
+{
+	uint64_t deadline = v->timer.deadline;
+
+	v->timer.deadline = 0;
+	v->timer.elsewhere = true;
+	vclock_disarm(v->clock, &v->timer.alarm);
+	return deadline;
+}
+
+void vlapic_timer_raise(struct vlapic *v, uint8_t vector)
+{
+	v->timer_fired++;
+	vlapic_deliver_own(v, vector, false);
+}
+
+void vlapic_timer_take_back(struct vlapic *v, uint64_t deadline)
+{
+	v->timer.elsewhere = false;
+	v->timer.deadline = deadline;
 }

@@ -3,13 +3,14 @@
 
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/core/vm.h"
+#include "vmm/exit/timer_pass.h"
 
-/* The exit took (acknowledged) a host interrupt: its handler runs now, and the loop lets the host look at what it left. */
+/* The exit took (acknowledged) a host interrupt: its handler runs now. The guest's own timer is nobody else's business; of all
+ * others the loop lets the host look at what they left. */
 enum verdict exit_external_interrupt(struct vcpu *v, const struct vm_exit *e)
 {
-	(void)v;
 	vcpu_hw_host_event(e);
-	return VERDICT_YIELD;
+	return timer_pass_came(v) ? VERDICT_RESUME : VERDICT_YIELD;
 }
 
 /* The guest can take an interrupt now: the loop asks the interrupt controllers again before the next entry. */

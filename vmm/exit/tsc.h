@@ -1,4 +1,5 @@
-/* A vCPU's time stamp counter: the VM's clock plus IA32_TSC_ADJUST. */
+/* A vCPU's time stamp counter: the VM's clock, plus what the host's showed when the VM started, plus IA32_TSC_ADJUST. So it is the
+ * host's, until the VM was paused, or the guest wrote to it. */
 #pragma once
 
 #include "vmm/core/vcpu.h"

@@ -35,9 +35,22 @@ void vm_clock_init(struct vm *vm, uint64_t tsc_hz, void (*changed)(void *vm))
 	}
 }
 
-void vm_clock_set(struct vm *vm, uint64_t ticks)
+static void set(struct vm *vm, uint64_t ticks, uint64_t now)
 {
-	vm->clock_offset = (int64_t)(ticks - rdtsc());
+	vm->clock_offset = (int64_t)(ticks - now);
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
 		vcpu_tsc_changed(vm->vcpus[i]);
+}
+
+void vm_clock_start(struct vm *vm)
+{
+	uint64_t now = rdtsc();
+
+	vm->tsc_base = now;
+	set(vm, 0, now);
+}
+
+void vm_clock_resume(struct vm *vm)
+{
+	set(vm, vm->paused_at, rdtsc());
 }

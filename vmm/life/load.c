@@ -96,7 +96,7 @@ static void set_start(struct vcpu *v, const struct start_state *start)
 	vcpu_hw_access_end(&access);
 }
 
-/* Power-on state of everything that is not memory. The guest's TSC and its devices' clock begin at 0. */
+/* Power-on state of everything that is not memory. The clock is at 0, and begins to run with the start. */
 static void power_on(struct vm *vm)
 {
 	struct vcpu_access first = vcpu_hw_access_begin(vm->vcpus[0]);
@@ -104,7 +104,6 @@ static void power_on(struct vm *vm)
 	vm->request = VM_REQUEST_NONE;
 	vm->crash[0] = '\0';
 	vm->crash_noted = false;
-	vm->clock_offset = (int64_t)(0 - rdtsc());
 	vm->paused_at = 0;
 	platform_reset(vm);
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
@@ -118,8 +117,6 @@ static void power_on(struct vm *vm)
 		v->inject.valid = false;
 		v->nmi_pending = false;
 		v->tsc_adjust = 0;
-		v->tsc_offset = vm->clock_offset;
-		vcpu_hw_set_tsc_offset(v, v->tsc_offset);
 	}
 	vcpu_hw_access_end(&first);
 }

@@ -5,6 +5,7 @@
 
 #include "kernel/lib/assert.h"
 #include "vmm/core/vcpu_hw.h"
+#include "vmm/exit/timer_pass.h"
 
 static void isa_irq_set(void *ctx, unsigned irq, bool high)
 {
@@ -149,6 +150,11 @@ static void apic_levels(void *ctx, unsigned quarter, uint64_t levels)
 	vcpu_hw_apic_eoi_exits(((struct cpu_board *)ctx)->vcpu, quarter, levels);
 }
 
+static void apic_timer_wanted(void *ctx)
+{
+	timer_pass_end(((struct cpu_board *)ctx)->vcpu);
+}
+
 static const struct vlapic_ops apic_ops = {
 	.raised = apic_raised,
 	.requested = apic_requested,
@@ -159,6 +165,7 @@ static const struct vlapic_ops apic_ops = {
 	.eoi = apic_eoi,
 	.mode = apic_mode,
 	.levels = apic_levels,
+	.timer_wanted = apic_timer_wanted,
 };
 
 /* Cheap while nothing waits: no lock for a look at the wire. */
@@ -252,6 +259,7 @@ void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz)
 		cpu->vcpu->seat = &cpu->seat;
 		vlapic_init(&cpu->lapic, &config);
 		cpu->vcpu->lapic = &cpu->lapic;
+		cpu->vcpu->pass.possible = vcpu_hw_timer_can_pass();
 		b->lapics[i] = &cpu->lapic;
 		vcpu_hw_access_end(&access);
 	}

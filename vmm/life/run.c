@@ -10,6 +10,7 @@
 #include "vmm/core/inject.h"
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/devices/vlapic.h"
+#include "vmm/exit/timer_pass.h"
 #include "vmm/life/freeze.h"
 #include "vmm/life/life.h"
 #include "vmm/life/platform.h"
@@ -212,7 +213,7 @@ static bool time_passes(struct runner *r, struct vcpu *v, uint64_t now, uint64_t
 	return now < stay_end && !sched_due(r->sched, now);
 }
 
-enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end)
+static enum run_end stay(struct runner *r, struct vcpu *v, uint64_t slice_end)
 {
 	const bool has_timer = vcpu_hw_has_timer();
 	uint64_t now = rdtsc(), look = r->cpu == 0 ? now + r->look_ticks : UINT64_MAX;
@@ -221,13 +222,13 @@ enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end)
 	enum verdict verdict;
 	int err;
 
-	vcpu_hw_load(v);
 	if (v->state != VCPU_RUNNABLE)
 		vcpu_request(v, VCPU_REQ_TIMER); /* what it waits for may have come */
 	for (;;) {
 		if (unlikely(now >= deadline) && !time_passes(r, v, now, earlier(slice_end, look)))
 			return RUN_YIELD;
 		if (unlikely(v->requests != 0)) {
+			timer_pass_try(v);
 			if (!before_entry(v, &end))
 				return end;
 			deadline = next_deadline(r, v, slice_end, now, &look);
@@ -249,13 +250,26 @@ enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end)
 	}
 }
 
+enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end)
+{
+	enum run_end end;
+
+	/* A guest that is left by its own timer now and then need not be left for a look besides. */
+	v->loop.renew_ticks = r->cpu == 0 ? r->look_ticks / 2 : 0;
+	vcpu_hw_load(v);
+	timer_pass_in(v);
+	end = stay(r, v, slice_end);
+	timer_pass_out(v);
+	return end;
+}
+
 /* The vCPU has nothing to do. From on_cpu on, others wake it through the scheduler; what they asked before that is seen by
  * the look at its requests, so that no order of the two loses anything. After the next sched_pick() it may be running
  * elsewhere. */
 static void block(struct runner *r, struct vcpu *v)
 {
 	struct vcpu_seat *seat = v->seat;
-	uint64_t alarm = own_alarm(v);
+	uint64_t alarm = earlier(own_alarm(v), timer_pass_due(v));
 
 	r->current = NULL;
 	if (alarm != UINT64_MAX)

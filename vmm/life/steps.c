@@ -74,7 +74,7 @@ static int start(struct vmm_host *host, struct vm *vm, char why[LIFE_WHY])
 	if (life_next(vm->state, LIFE_START, &next) != 0)
 		return refuse(vm, "start", why);
 	/* The clock begins now, not when the images were loaded. */
-	vm_clock_set(vm, 0);
+	vm_clock_start(vm);
 	go(vm, next);
 	if (vm->quick_ends < QUICK_ENDS_MAX)
 		log_info("%s: started", vm->config.name);
@@ -107,7 +107,7 @@ int vm_resume(struct vm *vm, char why[LIFE_WHY])
 	freeze_for_step(vm->host, vm);
 	if (life_next(vm->state, LIFE_RESUME, &next) != 0)
 		return refuse(vm, "resume", why);
-	vm_clock_set(vm, vm->paused_at);
+	vm_clock_resume(vm);
 	go(vm, next);
 	return 0;
 }

@@ -49,6 +49,8 @@ void msr_bitmap_fill(void *page, enum msr_bitmap kind, enum vcpu_apic_help help)
 				break;
 		}
 	}
-	if (kind == MSR_BITMAP_X2APIC)
+	if (kind & MSR_BITMAP_X2APIC)
 		pass_x2apic(page, help == VCPU_APIC_ALL);
+	if (kind & MSR_BITMAP_TIMER)
+		pass(page, MSR_IA32_TSC_DEADLINE_INDEX, true, true);
 }

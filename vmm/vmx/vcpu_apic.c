@@ -1,6 +1,9 @@
 /* The processor's part in the local APIC: which controls, which MSRs, what it is told. Privileged.
  * Follows SDM 3 "APIC Virtualization and Virtual Interrupts". What the page means is vmm/devices/vlapic*.c's to know. */
+#include "arch/x86/insn.h"
+#include "arch/x86/msr.h"
 #include "drivers/regs/lapic.h"
+#include "kernel/idle.h"
 #include "kernel/lib/bits.h"
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/vmx/vmx_bits.h"
@@ -36,6 +39,14 @@ void vcpu_hw_apic_attach(struct vcpu *v, void *page)
 	vmcs_close(&w);
 }
 
+/* The VMCS is current. */
+static void write_msr_bitmap(const struct vcpu_hw *hw)
+{
+	unsigned kind = (hw->passes_x2apic ? MSR_BITMAP_X2APIC : 0u) | (hw->passes_timer ? MSR_BITMAP_TIMER : 0u);
+
+	vmwrite(VMCS_MSR_BITMAP, vmx_machine.msr_bitmap_hpa[kind]);
+}
+
 void vcpu_hw_apic_mode(struct vcpu *v, bool x2apic)
 {
 	const uint32_t xapic_ctl = PROC2_VIRTUALIZE_APIC_ACCESSES, x2apic_ctl = PROC2_VIRTUALIZE_X2APIC;
@@ -45,7 +56,8 @@ void vcpu_hw_apic_mode(struct vcpu *v, bool x2apic)
 	if (x2apic)
 		ctls = (ctls & ~xapic_ctl) | (vmx_machine.ctls.has_x2apic ? x2apic_ctl : 0);
 	vmwrite(VMCS_PROC_CTLS2, ctls);
-	vmwrite(VMCS_MSR_BITMAP, vmx_machine.msr_bitmap_hpa[ctls & x2apic_ctl ? MSR_BITMAP_X2APIC : MSR_BITMAP_PLAIN]);
+	v->hw->passes_x2apic = (ctls & x2apic_ctl) != 0;
+	write_msr_bitmap(v->hw);
 	vmcs_close(&w);
 }
 
@@ -92,4 +104,46 @@ void vcpu_hw_apic_threshold(struct vcpu *v, unsigned class)
 	w = vmcs_open(v);
 	vmwrite(VMCS_TPR_THRESHOLD, class);
 	vmcs_close(&w);
+}
+
+/* --- the timer --- */
+
+/* Without the preemption timer the CPU's own timer ends the guest's stay. */
+bool vcpu_hw_timer_can_pass(void)
+{
+	return vmx_machine.ctls.has_timer && idle_timer_is_deadline();
+}
+
+void vcpu_hw_timer_pass(struct vcpu *v, bool on)
+{
+	struct vmcs_window w = vmcs_open(v);
+
+	v->hw->passes_timer = on;
+	write_msr_bitmap(v->hw);
+	vmcs_close(&w);
+}
+
+uint64_t vcpu_hw_timer_get(void)
+{
+	return rdmsr(MSR_TSC_DEADLINE);
+}
+
+void vcpu_hw_timer_set(uint64_t deadline)
+{
+	wrmsr(MSR_TSC_DEADLINE, deadline);
+}
+
+bool vcpu_hw_timer_came(void)
+{
+	return idle_timer_came();
+}
+
+void vcpu_hw_let_interrupts_in(void)
+{
+	idle_window();
+}
+
+void vcpu_hw_timer_settle(void)
+{
+	idle_timer_settle();
 }

@@ -67,10 +67,11 @@ enum live_msr { LIVE_STAR, LIVE_LSTAR, LIVE_CSTAR, LIVE_FMASK, LIVE_KERNEL_GS_BA
 
 /* The backend's part of a vCPU: one page, with the FPU area behind it. */
 struct vcpu_hw {
-	uint64_t host_rsp;     /* what the VMCS field holds; offset 0: enter.asm */
-	uint8_t launched;      /* VMRESUME instead of VMLAUNCH; offset 8: enter.asm */
-	uint8_t tpr_threshold; /* as in the VMCS */
-	bool nmi_free;         /* nothing can block NMIs: see vcpu_settle_nmi_blocking() */
+	uint64_t host_rsp;                /* what the VMCS field holds; offset 0: enter.asm */
+	uint8_t launched;                 /* VMRESUME instead of VMLAUNCH; offset 8: enter.asm */
+	uint8_t tpr_threshold;            /* as in the VMCS */
+	bool passes_x2apic, passes_timer; /* which MSR bitmap it has: see write_msr_bitmap() */
+	bool nmi_free;                    /* nothing can block NMIs: see vcpu_settle_nmi_blocking() */
 	uint16_t vpid;
 	int cpu;      /* where the VMCS is active, or VMX_NO_CPU; atomic, as any CPU asks */
 	int last_cpu; /* where it ran last: elsewhere, cached translations may be stale */
