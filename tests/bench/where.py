@@ -30,7 +30,7 @@ POINTS = [
     ("ioapic_read", "exit_ept_violation", 8000),
     ("x2apic_icr", "vlapic_send_icr", 2500),
     ("x2apic_self_ipi_hlt", "exit_hlt", 3500),
-    ("deadline_arm", "vlapic_timer_set_deadline", 2500),
+    ("deadline_immediate", "timer_pass_came", 2500),
     ("deadline_hlt", "sched_block", 12000),
 ]
 # The same of the guest with two virtual CPUs, on its own boot each: the figure's name, CPUs of the machine, the item's number in

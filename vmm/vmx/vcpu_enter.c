@@ -419,8 +419,10 @@ bool vcpu_hw_has_timer(void)
 void vcpu_hw_host_event(const struct vm_exit *e)
 {
 	if (e->reason == EXIT_EXTERNAL_INTERRUPT) {
-		struct trap_frame frame = {.vector = e->event.vector, .rip = (uint64_t)&vmx_exit_point};
+		struct trap_frame frame; /* of an interrupt's nobody reads more than this */
 
+		frame.vector = e->event.vector;
+		frame.rip = (uint64_t)&vmx_exit_point;
 		trap_dispatch(&frame);
 	} else if (e->reason == EXIT_EXCEPTION_NMI && e->event.type == EVENT_NMI) {
 		vmx_raise_nmi();
