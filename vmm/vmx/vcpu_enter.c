@@ -300,7 +300,9 @@ __attribute__((noinline)) static uint32_t exception_exit(struct vcpu *v, uint64_
 	    unlikely(!nmi_take_kick()))
 		return other_exit(v, EXIT_EXCEPTION_NMI, tsc);
 	nmi_unblock();
-	exit_ring_put_insn(&v->ring, tsc, vmread_known(VMCS_GUEST_RIP), EXIT_EXCEPTION_NMI, VECTOR_NMI);
+	/* As every exit: or vcpu_settle_shadows() would take the guest's own steps since the last one for a step over. */
+	v->exit.rip = vmread_known(VMCS_GUEST_RIP);
+	exit_ring_put_insn(&v->ring, tsc, v->exit.rip, EXIT_EXCEPTION_NMI, VECTOR_NMI);
 	v->exit_counts[EXIT_EXCEPTION_NMI]++;
 	return leave(v, EXIT_EXCEPTION_NMI, VERDICT_YIELD);
 }
