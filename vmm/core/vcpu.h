@@ -11,6 +11,7 @@
 #include "vmm/core/vm_exit.h"
 
 struct vm;
+struct cpuid_policy;
 struct vlapic;
 struct vcpu_hw;
 struct vcpu_seat;
@@ -71,8 +72,9 @@ struct vcpu {
 	struct vcpu_hw *hw;      /* the backend's part */
 	struct vcpu_seat *seat;  /* the scheduler's part: vmm/life/runner.h */
 	struct vm *vm;
-	unsigned index;    /* 0 .. vm->vcpu_count - 1 */
-	uint32_t requests; /* enum vcpu_request; atomic */
+	const struct cpuid_policy *cpuid; /* the VM's */
+	unsigned index;                   /* 0 .. vm->vcpu_count - 1 */
+	uint32_t requests;                /* enum vcpu_request; atomic */
 	enum vcpu_state state;
 	struct event inject;       /* goes in at the next entry: a fault for the guest, or one that an exit cut off */
 	struct vm_exit exit;       /* the one that is being handled, or the last one */

@@ -192,7 +192,7 @@ void vpit_channel_write(struct vpit_channel *c, uint8_t byte, uint64_t now)
 	}
 }
 
-static uint8_t read_latched(struct vpit_channel *c)
+__attribute__((noinline)) static uint8_t read_latched(struct vpit_channel *c)
 {
 	uint8_t rw = c->control & PIT_CW_RW_MASK;
 
@@ -211,7 +211,7 @@ uint8_t vpit_channel_read(struct vpit_channel *c, uint64_t now)
 	uint8_t rw = c->control & PIT_CW_RW_MASK;
 	uint16_t v;
 
-	if (c->status_latched || c->latch_bytes != 0)
+	if (unlikely((c->status_latched | c->latch_bytes) != 0))
 		return read_latched(c);
 	advance(c, now);
 	v = value(c, now);

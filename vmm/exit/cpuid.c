@@ -27,7 +27,7 @@ __attribute__((noinline)) static enum verdict answer_dynamic(struct vcpu *v, con
 		in.cr4 = vcpu_hw_get(v, VCPU_CR4);
 	else if (entry->dynamic == CPUID_DYN_XSAVE || entry->dynamic == CPUID_DYN_XSAVE_COMPACT)
 		in.xcr0 = vcpu_hw_get(v, VCPU_XCR0);
-	cpuid_policy_apply(v->vm->cpuid, entry, subleaf, &in, out);
+	cpuid_policy_apply(v->cpuid, entry, subleaf, &in, out);
 	return answer(v, out);
 }
 
@@ -42,7 +42,7 @@ __attribute__((noinline)) static enum verdict answer_other(struct vcpu *v, const
 
 enum verdict exit_cpuid(struct vcpu *v, const struct vm_exit *e)
 {
-	const struct cpuid_policy *p = v->vm->cpuid;
+	const struct cpuid_policy *p = v->cpuid;
 	const uint64_t leaf = (uint32_t)v->gpr[GPR_RAX]; /* an index is 64 bits */
 
 	(void)e;

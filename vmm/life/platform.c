@@ -94,6 +94,8 @@ static void wire_parts(struct vmm_host *host, struct vm *vm)
 	};
 	struct irq_line timer = board_isa_irq(b, IRQ_TIMER), rtc = board_isa_irq(b, IRQ_RTC);
 
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		vm->vcpus[i]->cpuid = vm->cpuid;
 	console_init(&b->console, b->scrollback);
 	board_wire_controllers(b);
 	board_wire_cpus(b, cpuid_crystal_hz(host->tsc_hz));

@@ -35,5 +35,4 @@ static inline void vmx_decode_ept_violation(uint64_t qual, uint64_t gpa, struct 
 	e->mem.gpa = gpa;
 	e->mem.gva = 0;
 	e->mem.access = (uint16_t)(qual & EXIT_MEM_ALL);
-	e->value = gpa;
 }

@@ -86,6 +86,7 @@ static void read_ept_violation(struct vm_exit *e)
 {
 	e->qualification = vmread(VMCS_EXIT_QUALIFICATION);
 	vmx_decode_ept_violation(e->qualification, vmread(VMCS_GUEST_PHYSICAL_ADDR), e);
+	e->value = e->mem.gpa;
 	if (e->mem.access & EXIT_MEM_GVA)
 		e->mem.gva = vmread(VMCS_GUEST_LINEAR_ADDR);
 	read_vectoring(e);
@@ -96,6 +97,7 @@ static void read_ept_violation(struct vm_exit *e)
 static void read_ept_misconfig(struct vm_exit *e)
 {
 	vmx_decode_ept_violation(0, vmread(VMCS_GUEST_PHYSICAL_ADDR), e);
+	e->value = e->mem.gpa;
 	read_vectoring(e);
 }
 

@@ -47,8 +47,8 @@ static inline void exit_read_port(struct vcpu *v, uint64_t qualification, uint64
 	exit_ring_put(&v->ring, tsc, e->rip, EXIT_IO, qualification, (uint32_t)qualification >> QUAL_IO_PORT_SHIFT);
 }
 
-/* The same for an access to memory, or false when there is more about it: it has no linear address, or cut off the delivery
- * of an event, or has to do with NMIs. */
+/* The same for an access to memory: rip, vectoring and mem; or false when there is more about it: it has no linear address, or
+ * cut off the delivery of an event, or has to do with NMIs. */
 static inline bool exit_read_memory(struct vcpu *v, uint64_t tsc)
 {
 	const uint64_t qualification = vmread_known(VMCS_EXIT_QUALIFICATION);
@@ -57,12 +57,10 @@ static inline bool exit_read_memory(struct vcpu *v, uint64_t tsc)
 	if (unlikely((qualification & (QUAL_EPT_GVA_VALID | QUAL_EPT_NMI_UNBLOCKING)) != QUAL_EPT_GVA_VALID ||
 		     ((uint32_t)vmread_known(VMCS_VECTORING_INFO) & INTR_VALID)))
 		return false;
-	e->reason = EXIT_EPT_VIOLATION;
-	e->qualification = qualification;
 	e->vectoring.valid = false;
 	e->rip = vmread_known(VMCS_GUEST_RIP);
 	vmx_decode_ept_violation(qualification, vmread_known(VMCS_GUEST_PHYSICAL_ADDR), e);
 	e->mem.gva = vmread_known(VMCS_GUEST_LINEAR_ADDR);
-	exit_ring_put(&v->ring, tsc, e->rip, EXIT_EPT_VIOLATION, qualification, e->value);
+	exit_ring_put(&v->ring, tsc, e->rip, EXIT_EPT_VIOLATION, qualification, e->mem.gpa);
 	return true;
 }

@@ -373,7 +373,8 @@ static void set_timer(struct vcpu *v)
 /* In, and turn by turn until something is to be done here or outside. Returns VMX_* and VCPU_REQ_*. */
 static uint32_t enter(struct vcpu *v, struct vcpu_hw *hw)
 {
-	const uint64_t before = exit_ring_count(&v->ring);
+	const bool first = !hw->launched;
+	const uint64_t before = first ? exit_ring_count(&v->ring) : 0;
 	uint32_t why;
 
 	if (unlikely(hw->slpt_generation != slpt_generation(&v->vm->slpt)))
@@ -383,7 +384,7 @@ static uint32_t enter(struct vcpu *v, struct vcpu_hw *hw)
 	if (AVATAR_DEBUG)
 		audit_before_entry(v);
 	why = vmx_run_asm(v, hw);
-	if (exit_ring_count(&v->ring) != before)
+	if (unlikely(first) && exit_ring_count(&v->ring) != before)
 		hw->launched = true;
 	if (why & VCPU_REQ_ENTRY)
 		__atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQ_ENTRY, __ATOMIC_RELAXED);
