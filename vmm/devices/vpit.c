@@ -107,8 +107,10 @@ static void counter_write(void *ctx, unsigned reg, uint8_t value)
 
 static uint64_t counter_bus_read(void *ctx, uint64_t offset, unsigned size)
 {
-	if (likely(size == 1))
-		return counter_read(ctx, (unsigned)offset);
+	struct vpit *p = ctx;
+
+	if (likely(size == 1 && offset < VPIT_CHANNELS))
+		return vpit_channel_read(&p->channels[offset], clocks_now(p));
 	return bytewise_read(counter_read, ctx, offset, size);
 }
 

@@ -192,7 +192,7 @@ void vpit_channel_write(struct vpit_channel *c, uint8_t byte, uint64_t now)
 	}
 }
 
-__attribute__((noinline)) static uint8_t read_latched(struct vpit_channel *c)
+static uint8_t read_latched(struct vpit_channel *c)
 {
 	uint8_t rw = c->control & PIT_CW_RW_MASK;
 
@@ -205,19 +205,31 @@ __attribute__((noinline)) static uint8_t read_latched(struct vpit_channel *c)
 											      : c->latch);
 }
 
-/* A byte of the latched status, of the latched count, or of the count as it runs, in this order. */
-uint8_t vpit_channel_read(struct vpit_channel *c, uint64_t now)
+static inline uint8_t read_running(struct vpit_channel *c, uint64_t now)
 {
 	uint8_t rw = c->control & PIT_CW_RW_MASK;
-	uint16_t v;
+	uint16_t v = value(c, now);
 
-	if (unlikely((c->status_latched | c->latch_bytes) != 0))
-		return read_latched(c);
-	advance(c, now);
-	v = value(c, now);
 	if (rw == PIT_CW_RW_BOTH)
 		c->read_msb_next = !c->read_msb_next;
 	return (uint8_t)(rw == PIT_CW_RW_MSB || (rw == PIT_CW_RW_BOTH && !c->read_msb_next) ? v >> 8 : v);
+}
+
+/* Something is latched, or a count is to be loaded first. */
+__attribute__((noinline)) static uint8_t read_other(struct vpit_channel *c, uint64_t now)
+{
+	if (c->status_latched || c->latch_bytes != 0)
+		return read_latched(c);
+	advance(c, now);
+	return read_running(c, now);
+}
+
+/* A byte of the latched status, of the latched count, or of the count as it runs, in this order. */
+uint8_t vpit_channel_read(struct vpit_channel *c, uint64_t now)
+{
+	if (unlikely((c->status_latched | c->latch_bytes) != 0 || c->load_at <= now))
+		return read_other(c, now);
+	return read_running(c, now);
 }
 
 /* Hold the count for reading. A second latch before the first was read is ignored. */

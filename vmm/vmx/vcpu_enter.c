@@ -223,8 +223,8 @@ static inline void step_over(struct vcpu *v, uint64_t rip, uint64_t insn_len)
 {
 	uint64_t next = rip + insn_len;
 
-	/* The lower half has wrapped. */
-	if (unlikely((uint32_t)next < (uint32_t)insn_len))
+	/* The lower half has wrapped, or stands so low that it may have: an instruction has at most 15 bytes. */
+	if (unlikely(((uint32_t)next & ~15u) == 0))
 		next = wrapped(next);
 	vmwrite_known(VMCS_GUEST_RIP, next);
 	if (unlikely(vmread_known(VMCS_GUEST_RFLAGS) & v->loop.step_watch))
