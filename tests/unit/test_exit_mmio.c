@@ -203,6 +203,7 @@ static const struct form forms[] = {
 	{"mov eax, [rbx+0x10]", DEVICE + 0x10, false, true, 3, {0x8b, 0x43, 0x10}},
 	{"mov [rbx+rcx*4], edx", DEVICE + 8, true, true, 3, {0x89, 0x14, 0x8b}},
 	{"mov al, [rbx]", DEVICE, false, true, 2, {0x8a, 0x03}},
+	{"mov r13d, [rbx]", DEVICE, false, true, 3, {0x44, 0x8b, 0x2b}},
 	{"mov r9w, [rbx]", DEVICE, false, true, 4, {0x66, 0x44, 0x8b, 0x0b}},
 	{"mov [rbx], r9w", DEVICE, true, true, 4, {0x66, 0x44, 0x89, 0x0b}},
 	{"mov [rbx], r9b", DEVICE, true, true, 3, {0x44, 0x88, 0x0b}},
@@ -429,6 +430,48 @@ static void test_code_over_a_page(void **state)
 	assert_int_equal(reads, 2);
 }
 
+/* Where nobody is, and rightly so, a move is known as well; as soon as it is not right, the VM is stopped. */
+static void test_nobodys_address(void **state)
+{
+	const uint64_t nobodys = DEVICE + 0x200000;
+
+	(void)state;
+	learn_load();
+	for (unsigned i = 1; i <= 3; i++) {
+		set_registers();
+		v->gpr[GPR_RBX] = nobodys;
+		assert_int_equal(run(nobodys + 0x10, false), VERDICT_RESUME);
+		assert_true(v->gpr[GPR_RAX] == UINT32_MAX);
+		assert_int_equal(vm->mmio.nobodys.reads, i);
+		assert_true(is_known(nobodys + 0x10, false));
+	}
+	set_registers();
+	assert_int_equal(run(DEVICE + 0x10, false), VERDICT_RESUME);
+	assert_int_equal(reads, 2);
+	vm->open_bus_count = 0;
+	set_registers();
+	v->gpr[GPR_RBX] = nobodys;
+	assert_int_equal(run(nobodys + 0x10, false), VERDICT_CRASH);
+}
+
+/* R12 to R15 stay in the processor while an exit is handled: who changes one of them has the backend load it. */
+static void test_registers_that_stay(void **state)
+{
+	static const uint8_t r11[] = {0x44, 0x8b, 0x1b},
+			     r12[] = {0x44, 0x8b, 0x23}; /* mov r11d, [rbx]; mov r12d, [rbx] */
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		put_code(CODE + RIP_OFFSET, i == 0 ? r11 : r12, 3);
+		for (unsigned known = 0; known < 2; known++) {
+			set_registers();
+			v->requests = 0;
+			assert_int_equal(run(DEVICE, false), VERDICT_RESUME);
+			assert_int_equal(v->requests & VCPU_REQ_ENTRY, i == 1 || !known ? VCPU_REQ_ENTRY : 0);
+		}
+	}
+}
+
 /* An exit of another kind is never taken for a move of the operand. */
 static void test_other_exits(void **state)
 {
@@ -563,6 +606,8 @@ int main(void)
 		T(test_other_access),
 		T(test_other_device),
 		T(test_code_over_a_page),
+		T(test_nobodys_address),
+		T(test_registers_that_stay),
 		T(test_other_exits),
 		T(test_32_bit),
 		T(test_16_bit),
