@@ -84,8 +84,14 @@ static void make(void)
 
 static uint32_t *ask(uint32_t leaf, uint32_t subleaf)
 {
-	memset(r, 0xcc, sizeof(r));
-	cpuid_policy_query(&p, leaf, subleaf, &in, r);
+	uint64_t gpr[GPR_COUNT];
+
+	memset(gpr, 0xcc, sizeof(gpr));
+	cpuid_policy_apply(&p, cpuid_policy_find(&p, leaf, subleaf), subleaf, &in, gpr);
+	r[CPUID_EAX] = (uint32_t)gpr[GPR_RAX];
+	r[CPUID_EBX] = (uint32_t)gpr[GPR_RBX];
+	r[CPUID_ECX] = (uint32_t)gpr[GPR_RCX];
+	r[CPUID_EDX] = (uint32_t)gpr[GPR_RDX];
 	return r;
 }
 

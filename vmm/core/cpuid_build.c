@@ -400,7 +400,7 @@ static void find_plain(struct cpuid_policy *p)
 	for (unsigned i = 0; i < CPUID_TABLE; i++) {
 		const struct cpuid_entry *e = &p->entries[p->basic[i]];
 
-		p->plain[i] = e->dynamic == CPUID_STATIC && e->last == 0 ? e->out : NULL;
+		p->plain[i] = e->dynamic == CPUID_STATIC && e->last == 0 ? e : NULL;
 	}
 }
 

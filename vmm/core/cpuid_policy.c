@@ -52,43 +52,37 @@ const struct cpuid_entry *cpuid_policy_find_other(const struct cpuid_policy *p, 
 }
 
 void cpuid_policy_apply(const struct cpuid_policy *p, const struct cpuid_entry *e, uint32_t subleaf,
-			const struct cpuid_inputs *in, uint32_t out[4])
+			const struct cpuid_inputs *in, uint64_t gpr[GPR_COUNT])
 {
-	__builtin_memcpy(out, e->out, sizeof(e->out));
+	cpuid_answer(e, gpr);
 	switch ((enum cpuid_dynamic)e->dynamic) {
 	case CPUID_STATIC:
 		break;
 	case CPUID_DYN_LEAF_1:
-		out[CPUID_EBX] |= in->apic_id << 24;
+		gpr[GPR_RBX] |= in->apic_id << 24;
 		if ((in->cr4 & CR4_OSXSAVE) != 0)
-			out[CPUID_ECX] |= LEAF1_ECX_OSXSAVE;
+			gpr[GPR_RCX] |= LEAF1_ECX_OSXSAVE;
 		if (!in->apic_enabled)
-			out[CPUID_EDX] &= ~LEAF1_EDX_APIC;
+			gpr[GPR_RDX] &= ~LEAF1_EDX_APIC;
 		break;
 	case CPUID_DYN_LEAF_7:
 		if ((in->cr4 & CR4_PKE) != 0)
-			out[CPUID_ECX] |= LEAF7_ECX_OSPKE;
+			gpr[GPR_RCX] |= LEAF7_ECX_OSPKE;
 		break;
 	case CPUID_DYN_TOPOLOGY_END:
-		out[CPUID_ECX] = subleaf & 0xff;
-		out[CPUID_EDX] = in->apic_id;
+		gpr[GPR_RCX] = subleaf & 0xff;
+		gpr[GPR_RDX] = in->apic_id;
 		break;
 	case CPUID_DYN_TOPOLOGY:
-		out[CPUID_EDX] = in->apic_id;
+		gpr[GPR_RDX] = in->apic_id;
 		break;
 	case CPUID_DYN_XSAVE:
-		out[CPUID_EBX] = cpuid_xsave_size(p, in->xcr0);
+		gpr[GPR_RBX] = cpuid_xsave_size(p, in->xcr0);
 		break;
 	case CPUID_DYN_XSAVE_COMPACT:
-		out[CPUID_EBX] = xsave_size_compact(p, in->xcr0);
+		gpr[GPR_RBX] = xsave_size_compact(p, in->xcr0);
 		break;
 	}
-}
-
-void cpuid_policy_query(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf, const struct cpuid_inputs *in,
-			uint32_t out[4])
-{
-	cpuid_policy_apply(p, cpuid_policy_find(p, leaf, subleaf), subleaf, in, out);
 }
 
 bool cpuid_policy_has(const struct cpuid_policy *p, unsigned feature)

@@ -5,6 +5,7 @@
 
 #include "kernel/lib/compiler.h"
 #include "kernel/lib/errors.h"
+#include "vmm/core/vcpu.h"
 #include "vmm/core/vm_config.h"
 
 enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
@@ -97,8 +98,8 @@ struct cpuid_policy {
 	uint8_t extended[CPUID_TABLE];                 /* leaf - 80000000H -> entry */
 	uint8_t hypervisor[CPUID_TABLE];               /* leaf - 40000000H -> entry */
 	struct cpuid_entry entries[CPUID_MAX_ENTRIES]; /* entry 0: all zero */
-	const uint32_t *plain
-		[CPUID_TABLE]; /* basic leaf -> its answer, when that is one for all subleaves, and always the same */
+	/* Basic leaf -> its answer, when that is one for all subleaves, and always the same. */
+	const struct cpuid_entry *plain[CPUID_TABLE];
 	unsigned count;
 	uint64_t xcr0;      /* bits the guest may set in XCR0; 0 without XSAVE */
 	uint64_t cr4;       /* bits the guest may set in CR4, as far as CPUID decides */
@@ -126,7 +127,7 @@ static inline uint64_t cpuid_crystal_hz(uint64_t tsc_hz)
 MUST_CHECK int cpuid_policy_init(struct cpuid_policy *p, const struct vm_config *config, cpuid_reader *host,
 				 uint64_t tsc_hz, uint64_t xcr0, const char **bad_name);
 
-/* The answer's entry; its out[] is the answer when it is CPUID_STATIC, otherwise cpuid_policy_apply() completes it. */
+/* The answer's entry; cpuid_answer() gives it when it is CPUID_STATIC, otherwise cpuid_policy_apply(). */
 const struct cpuid_entry *cpuid_policy_find_other(const struct cpuid_policy *p, uint32_t leaf);
 
 static inline const struct cpuid_entry *cpuid_policy_find(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf)
@@ -147,12 +148,17 @@ struct cpuid_inputs {
 	uint64_t xcr0;
 };
 
-void cpuid_policy_apply(const struct cpuid_policy *p, const struct cpuid_entry *e, uint32_t subleaf,
-			const struct cpuid_inputs *in, uint32_t out[4]);
+static inline void cpuid_answer(const struct cpuid_entry *e, uint64_t gpr[GPR_COUNT])
+{
+	gpr[GPR_RAX] = e->out[CPUID_EAX];
+	gpr[GPR_RBX] = e->out[CPUID_EBX];
+	gpr[GPR_RCX] = e->out[CPUID_ECX];
+	gpr[GPR_RDX] = e->out[CPUID_EDX];
+}
 
-/* Both steps at once. */
-void cpuid_policy_query(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf, const struct cpuid_inputs *in,
-			uint32_t out[4]);
+/* What the entry says, into the four registers, completed by what it depends on. */
+void cpuid_policy_apply(const struct cpuid_policy *p, const struct cpuid_entry *e, uint32_t subleaf,
+			const struct cpuid_inputs *in, uint64_t gpr[GPR_COUNT]);
 
 /* Bytes of the XSAVE area, standard form, that holds the components of xcr0. */
 uint32_t cpuid_xsave_size(const struct cpuid_policy *p, uint64_t xcr0);

@@ -6,12 +6,9 @@
 #include "vmm/core/vm.h"
 #include "vmm/devices/vlapic.h"
 
-static inline enum verdict answer(struct vcpu *v, const uint32_t out[4])
+static inline enum verdict answer(struct vcpu *v, const struct cpuid_entry *entry)
 {
-	v->gpr[GPR_RAX] = out[CPUID_EAX];
-	v->gpr[GPR_RBX] = out[CPUID_EBX];
-	v->gpr[GPR_RCX] = out[CPUID_ECX];
-	v->gpr[GPR_RDX] = out[CPUID_EDX];
+	cpuid_answer(entry, v->gpr);
 	return VERDICT_SKIP;
 }
 
@@ -21,14 +18,13 @@ __attribute__((noinline)) static enum verdict answer_dynamic(struct vcpu *v, con
 							     uint32_t subleaf)
 {
 	struct cpuid_inputs in = {.apic_id = vlapic_id(v->lapic), .apic_enabled = v->lapic->mode != VLAPIC_DISABLED};
-	uint32_t out[4];
 
 	if (entry->dynamic == CPUID_DYN_LEAF_1 || entry->dynamic == CPUID_DYN_LEAF_7)
 		in.cr4 = vcpu_hw_get(v, VCPU_CR4);
 	else if (entry->dynamic == CPUID_DYN_XSAVE || entry->dynamic == CPUID_DYN_XSAVE_COMPACT)
 		in.xcr0 = vcpu_hw_get(v, VCPU_XCR0);
-	cpuid_policy_apply(v->cpuid, entry, subleaf, &in, out);
-	return answer(v, out);
+	cpuid_policy_apply(v->cpuid, entry, subleaf, &in, v->gpr);
+	return VERDICT_SKIP;
 }
 
 /* A leaf with subleaves, an answer that changes, or a leaf outside of the basic ones. */
@@ -37,7 +33,7 @@ __attribute__((noinline)) static enum verdict answer_other(struct vcpu *v, const
 	uint32_t subleaf = (uint32_t)v->gpr[GPR_RCX];
 	const struct cpuid_entry *entry = cpuid_policy_find(p, leaf, subleaf);
 
-	return entry->dynamic == CPUID_STATIC ? answer(v, entry->out) : answer_dynamic(v, entry, subleaf);
+	return entry->dynamic == CPUID_STATIC ? answer(v, entry) : answer_dynamic(v, entry, subleaf);
 }
 
 enum verdict exit_cpuid(struct vcpu *v, const struct vm_exit *e)
