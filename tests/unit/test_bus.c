@@ -187,6 +187,31 @@ static void test_nobody(void **state)
 	assert_true(ASSERT_FAILS(bus_write(&b, 0, 9, 0)));
 }
 
+/* Where nobody is, the stretch between two ranges answers; a range that is registered there takes its place at once. */
+static void test_nobodys_stretch(void **state)
+{
+	struct part p = {.id = 1};
+	struct bus b;
+	uint64_t v = 0;
+
+	(void)state;
+	bus_init(&b);
+	assert_int_equal(bus_register(&b, 0x40, 4, &part_ops, &p, "p"), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_false(bus_read(&b, 0x3f, 1, &v)); /* below the first */
+	assert_false(bus_read(&b, 0x44, 4, &v));         /* behind the last */
+	assert_int_equal(v, UINT32_MAX);
+	assert_int_equal(b.last_unclaimed, 0x44);
+	assert_false(bus_read(&b, 0x42, 4, &v)); /* half of it */
+	assert_int_equal(b.nobodys.reads, 4);
+	assert_int_equal(bus_register(&b, 0x44, 4, &part_ops, &p, "q"), 0);
+	assert_true(bus_read(&b, 0x44, 4, &v));
+	assert_false(bus_write(&b, 0x48, 1, 0));
+	assert_int_equal(bus_unregister(&b, 0x44), 0);
+	assert_false(bus_read(&b, 0x44, 1, &v));
+	assert_int_equal(b.nobodys.writes, 1);
+}
+
 static void test_end_of_space(void **state)
 {
 	struct part p = {.id = 3};
@@ -292,11 +317,11 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_register_refuses), cmocka_unit_test(test_register_overlap),
-		cmocka_unit_test(test_register_full),    cmocka_unit_test(test_whole_access),
-		cmocka_unit_test(test_split_access),     cmocka_unit_test(test_nobody),
-		cmocka_unit_test(test_end_of_space),     cmocka_unit_test(test_hint_after_unregister),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_register_refuses),      cmocka_unit_test(test_register_overlap),
+		cmocka_unit_test(test_register_full),         cmocka_unit_test(test_whole_access),
+		cmocka_unit_test(test_split_access),          cmocka_unit_test(test_nobody),
+		cmocka_unit_test(test_nobodys_stretch),       cmocka_unit_test(test_end_of_space),
+		cmocka_unit_test(test_hint_after_unregister), cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests_name("bus", tests, NULL, NULL);

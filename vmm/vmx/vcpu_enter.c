@@ -244,9 +244,9 @@ void vcpu_hw_skip(struct vcpu *v)
 /* --- after an exit --- */
 
 /* Something is left for the loops outside of the turn. */
-COLD static uint32_t leave(struct vcpu *v, uint64_t reason, enum verdict verdict)
+COLD static uint32_t leave(struct vcpu *v, enum verdict verdict)
 {
-	v->exit.reason = (uint32_t)reason;
+	v->exit.reason = vmread32(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
 	v->loop.verdict = verdict;
 	return v->requests | VMX_LEAVE;
 }
@@ -259,7 +259,7 @@ static inline uint32_t handle(struct vcpu *v, uint64_t reason)
 	if (likely(verdict == VERDICT_SKIP))
 		step_over(v, e->rip, vmread_known(VMCS_EXIT_INSN_LEN));
 	else if (unlikely(verdict != VERDICT_RESUME))
-		return leave(v, reason, verdict);
+		return leave(v, verdict);
 	if (AVATAR_DEBUG)
 		audit_before_entry(v);
 	return v->requests;
@@ -304,7 +304,7 @@ __attribute__((noinline)) static uint32_t exception_exit(struct vcpu *v, uint64_
 	v->exit.rip = vmread_known(VMCS_GUEST_RIP);
 	exit_ring_put_insn(&v->ring, tsc, v->exit.rip, EXIT_EXCEPTION_NMI, VECTOR_NMI);
 	v->exit_counts[EXIT_EXCEPTION_NMI]++;
-	return leave(v, EXIT_EXCEPTION_NMI, VERDICT_YIELD);
+	return leave(v, VERDICT_YIELD);
 }
 
 /* The upper half of the reason says something, or the reason is one that nobody knows. */
@@ -317,7 +317,7 @@ COLD static uint32_t odd_exit(struct vcpu *v, uint32_t reason, uint64_t tsc)
 		return other_exit(v, reason, tsc);
 	v->exit.reason = reason;
 	exit_read_details(v, tsc);
-	return leave(v, reason, exit_dispatch(v, &v->exit));
+	return leave(v, exit_dispatch(v, &v->exit));
 }
 
 /* See vmx_vcpu.h. All that can make the guest wait is one word: what others ask for, and what is to be done before the next
