@@ -145,7 +145,8 @@ void vmx_nmi_window(struct trap_frame *frame)
 		frame->rip = (uintptr_t)vmx_window_out;
 }
 
-/* RIP is not where it was at the exit: an instruction was stepped over, and the shadows that the VMCS has are out of date. */
+/* RIP is not where it was at the exit: an instruction was stepped over, and the shadows that the VMCS has are out of date. (So
+ * each way of reading an exit fills in v->exit.rip.) */
 void vcpu_settle_shadows(struct vcpu *v)
 {
 	uint32_t blocking;
