@@ -96,6 +96,7 @@ int sched_init(struct sched *s, uint64_t present, uint64_t tsc_hz, const struct 
 	s->cap_depth = time_ticks_from_ns(CAP_DEPTH_NS, tsc_hz);
 	s->debt_life = time_ticks_from_ns(DEBT_LIFE_NS, tsc_hz);
 	s->align_period = time_ticks_from_ns(ALIGN_PERIOD_NS, tsc_hz);
+	s->next_align = (present & (present - 1)) != 0 ? 0 : UINT64_MAX;
 	for (; present != 0; present &= present - 1)
 		cpu_init(s, bits_ffs(present), locks != NULL ? &locks[bits_ffs(present)] : NULL);
 	return 0;

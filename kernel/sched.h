@@ -126,7 +126,7 @@ struct sched {
 	uint64_t cap_depth;  /* unused cap is kept for this long */
 	uint64_t debt_life;  /* who slept for longer comes back without debts */
 	uint64_t align_period;
-	uint64_t next_align; /* atomic */
+	uint64_t next_align; /* atomic; UINT64_MAX: there is one queue */
 	uint32_t aligning;   /* atomic: a CPU is at it */
 	struct sched_cpu cpu[SCHED_MAX_CPUS];
 };

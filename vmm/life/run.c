@@ -196,8 +196,10 @@ static uint64_t next_deadline(const struct runner *r, struct vcpu *v, uint64_t s
 
 	if (likely(at <= *look))
 		return at;
-	/* An interrupt would have come in, or does before the next look: not into a guest that its own timer leaves no time. */
-	if (at > now + r->look_ticks / 16 && (vcpu_hw_get(v, VCPU_RFLAGS) & RFLAGS_IF))
+	/* An interrupt would have come in, or does before the next look: not into a guest that its own timer leaves no time. Asked
+	 * when half of the time is over. */
+	if (*look < now + r->look_ticks / 2 && at > now + r->look_ticks / 16 &&
+	    (vcpu_hw_get(v, VCPU_RFLAGS) & RFLAGS_IF))
 		*look = now + r->look_ticks;
 	return earlier(at, *look);
 }
@@ -209,8 +211,10 @@ static bool time_passes(struct runner *r, struct vcpu *v, uint64_t now, uint64_t
 		vclock_expire(&v->clock, now + (uint64_t)v->vm->clock_offset);
 	if (now >= __atomic_load_n(&r->next_alarm, __ATOMIC_RELAXED))
 		runner_alarms_expire(r, now);
+	if (now >= stay_end || sched_due(r->sched, now))
+		return false;
 	vcpu_request(v, VCPU_REQ_TIMER);
-	return now < stay_end && !sched_due(r->sched, now);
+	return true;
 }
 
 static enum run_end stay(struct runner *r, struct vcpu *v, uint64_t slice_end)

@@ -79,8 +79,10 @@ void vcpu_notify(struct vcpu *v, uint32_t bits)
 	if ((before & bits) == bits || here->current == v || !__atomic_load_n(&seat->added, __ATOMIC_ACQUIRE))
 		return;
 	cpu = __atomic_load_n(&seat->on_cpu, __ATOMIC_SEQ_CST);
-	if (cpu != SEAT_NOWHERE)
-		runner_kick(here->host, cpu);
+	if (cpu == here->cpu)
+		__atomic_store_n(here->attention, 1, __ATOMIC_SEQ_CST);
+	else if (cpu != SEAT_NOWHERE)
+		here->host->kick(cpu);
 	else
 		runner_kick_all(here->host, sched_wake(&seat->entity, rdtsc()));
 }

@@ -398,9 +398,12 @@ int vcpu_hw_run(struct vcpu *v, uint64_t deadline, enum verdict *verdict)
 	uint32_t why;
 
 	assert(this_vmx_cpu()->current == hw);
-	v->loop.deadline = deadline;
 	v->loop.verdict = VERDICT_RESUME;
-	set_timer(v);
+	/* Within a stay the timer goes on by itself towards the same deadline. */
+	if (deadline != v->loop.deadline || rdtsc() >= v->loop.look_at) {
+		v->loop.deadline = deadline;
+		set_timer(v);
+	}
 	while ((why = enter(v, hw)) == VCPU_REQ_ENTRY && v->exit.tsc < deadline) {
 		if (v->exit.tsc >= v->loop.look_at)
 			set_timer(v);

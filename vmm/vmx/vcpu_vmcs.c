@@ -109,6 +109,7 @@ void vcpu_hw_load(struct vcpu *v)
 
 	assert(hw->cpu == VMX_NO_CPU || hw->cpu == here);
 	vmcs_make_current(cpu, hw);
+	v->loop.look_at = 0; /* the timer is to be set */
 	if (hw->cpu != here)
 		vmcs_write_host_cpu();
 	__atomic_store_n(&hw->cpu, here, __ATOMIC_RELAXED);
