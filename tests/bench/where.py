@@ -38,7 +38,7 @@ POINTS = [
 # first one is traced.
 SMP_POINTS = [
     ("switch_hlt", 1, 16, "exit_hlt", 20, 3000, True),
-    ("ipi_there_and_back", 2, 10, "exception_exit", 60, 8000, False),
+    ("ipi_there_and_back", 2, 10, "exception_exit", 60, 30000, False),
 ]
 SMP_ROUNDS = 20  # of pings: with 60 calls they are those in x2APIC mode
 WARM_UP = 6
@@ -133,7 +133,11 @@ def measure_smp(word=""):
             if m.wait(300) is None:
                 m.fail("the trace did not come to its end")
         with open(os.path.join(folder, "stdout.txt"), errors="replace") as f:
-            found[name] = account(f.read(), by_name[function], table, to_guest=to_guest)
+            text = f.read()
+        turns = [account(text[m.start():], by_name[function], table, to_guest=to_guest)
+                 for m in INSN.finditer(text) if int(m[1], 16) == by_name[function]]
+        # The quickest one: an interrupt for the host may come in between.
+        found[name] = min(filter(None, turns), key=lambda t: t["host_instructions"], default=None)
         if found[name] is None:
             sys.exit("error: %s: no whole turn in the trace: mend SMP_POINTS in where.py" % name)
     return found
