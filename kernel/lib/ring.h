@@ -64,11 +64,3 @@ static inline bool ring_push(struct ring *r, uint8_t byte)
 	__atomic_store_n(&r->head, head + 1, __ATOMIC_RELEASE);
 	return true;
 }
-
-/* With the ring to itself: one byte, at the expense of the oldest one. */
-static inline void ring_push_over(struct ring *r, uint8_t byte)
-{
-	if (r->head - r->tail >= r->size)
-		r->tail++;
-	(void)ring_push(r, byte);
-}

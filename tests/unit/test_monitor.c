@@ -992,6 +992,7 @@ static void test_console(void **state)
 	screen_clear();
 	attach("a");
 	guest_prints(vm, "after");
+	assert_true(monitor_step(&mon) != UINT64_MAX); /* there may be more */
 	assert_string_equal(screen, "console a\r\n[a: attached, Ctrl-] leaves]\r\nbefore after");
 	type("xy");
 	assert_true(monitor_step(&mon) == UINT64_MAX); /* nothing to do but when somebody does something */
@@ -1161,7 +1162,8 @@ static void test_replay_on_a_slow_terminal_loses_nothing(void **state)
 {
 	struct vm *vm = fx_vm("a", "1");
 	char text[8];
-	size_t first;
+	size_t first, more;
+	uint64_t lsr = 0x20;
 
 	(void)state;
 	for (unsigned i = 0; i < 15000; i++) {
@@ -1173,13 +1175,17 @@ static void test_replay_on_a_slow_terminal_loses_nothing(void **state)
 	screen_room = MONITOR_RESERVE + 1000;
 	attach("a");
 	first = (size_t)(strstr(screen, "leaves]\r\n") + 9 - screen);
-	guest_prints(vm, "live"); /* stays in the UART until the past has been shown */
+	for (more = 0; lsr & 0x20; more++) { /* in the place of what has been shown; the last one stays in the UART, */
+		bus_write(&vm->ports, 0x3f8, 1, '+');
+		bus_read(&vm->ports, 0x3fd, 1, &lsr);
+	}
+	guest_prints(vm, "live"); /* and these do */
 	for (unsigned i = 0; i < 1000; i++) {
 		screen_room = MONITOR_RESERVE + 100;
 		assert_true(monitor_step(&mon) != 0);
 	}
-	assert_int_equal(screen_len - first, CONSOLE_SCROLLBACK_BYTES + 4);
-	assert_true(str_eq(screen + screen_len - 10, "14999\nlive"));
+	assert_int_equal(screen_len - first, CONSOLE_SCROLLBACK_BYTES + more + 4);
+	assert_true(str_eq(screen + screen_len - 6, "++live"));
 }
 
 static void test_typing_faster_than_the_guest_reads(void **state)

@@ -71,8 +71,7 @@ void vm_end(struct vm *vm, enum run_end end)
 
 	if (__atomic_compare_exchange_n(&vm->ended, &none, (uint32_t)end, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
 		remove_all(vm);
-		__atomic_store_n(&vm->host->called, 1, __ATOMIC_SEQ_CST);
-		runner_kick(vm->host, 0);
+		runner_call_home(vm->host);
 	}
 }
 

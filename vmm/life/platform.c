@@ -9,6 +9,7 @@
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/devices/guest_acpi.h"
 #include "vmm/life/clock.h"
+#include "vmm/life/runner.h"
 #include "vmm/life/share.h"
 
 #define IRQ_TIMER 0u
@@ -51,6 +52,12 @@ static void uart_feed(void *ctx)
 
 	while (ring_peek(&b->console.input, 0, &byte) && vuart_receive(&b->uart, byte))
 		ring_drop(&b->console.input, 1);
+}
+
+/* Whoever shows the console is on the boot CPU. */
+static void console_news(void *ctx)
+{
+	runner_call_home(((struct vm *)ctx)->host);
 }
 
 bool vm_console_poll(struct vm *vm)
@@ -96,7 +103,7 @@ static void wire_parts(struct vmm_host *host, struct vm *vm)
 
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
 		vm->vcpus[i]->cpuid = vm->cpuid;
-	console_init(&b->console, b->scrollback);
+	console_init(&b->console, b->scrollback, console_news, vm);
 	board_wire_controllers(b);
 	board_wire_cpus(b, cpuid_crystal_hz(host->tsc_hz));
 	vuart_init(&b->uart, &uart);

@@ -63,6 +63,12 @@ void runner_kick(struct vmm_host *host, uint32_t cpu)
 		host->kick(cpu);
 }
 
+void runner_call_home(struct vmm_host *host)
+{
+	__atomic_store_n(&host->called, 1, __ATOMIC_SEQ_CST);
+	runner_kick(host, 0);
+}
+
 void runner_kick_all(struct vmm_host *host, uint64_t cpus)
 {
 	for (; cpus != 0; cpus &= cpus - 1)

@@ -53,6 +53,9 @@ MUST_CHECK int runners_init(struct vmm_host *host, uint64_t present);
 void runner_kick(struct vmm_host *host, uint32_t cpu);
 void runner_kick_all(struct vmm_host *host, uint64_t cpus);
 
+/* The boot CPU's own loop has something to do. Any CPU, also under a VM's lock. */
+void runner_call_home(struct vmm_host *host);
+
 /* Ask something of a vCPU, whoever runs it: sets the bits of its requests, then wakes it or calls it out of its guest.
  * Any CPU, also under a VM's lock. */
 void vcpu_notify(struct vcpu *v, uint32_t bits);

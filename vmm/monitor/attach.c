@@ -1,6 +1,6 @@
 /* The terminal as a guest's console. First what the guest has printed so far, then what it prints; what is typed goes to it.
- * Nothing of it is lost or altered: while the terminal has no room the guest's UART waits, while the guest does not read
- * the bytes stay on the line, and the log keeps silent until the console is left. Only two things are said in between: that
+ * Nothing of it is lost or altered: while the terminal has no room the bytes stay in the scrollback, and when that has none
+ * either, the guest's UART waits; while the guest does not read the bytes stay on the line, and the log keeps silent until the console is left. Only two things are said in between: that
  * the guest crashed and was started again, and that it has ended, which also leaves the console. */
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
@@ -16,16 +16,6 @@ static size_t room(const struct monitor *m)
 	size_t n = m->term->room(m->term->ctx);
 
 	return n > MONITOR_RESERVE ? n - MONITOR_RESERVE : 0;
-}
-
-static bool attached_put(void *monitor, uint8_t byte)
-{
-	struct monitor *m = monitor;
-
-	if (m->replaying || room(m) == 0)
-		return false;
-	terminal_write(m->term, &byte, 1);
-	return true;
 }
 
 static void notice(struct monitor *m, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -56,7 +46,6 @@ static bool alive(const struct vm *vm)
 	return vm->state == VM_RUNNING || vm->state == VM_PAUSED;
 }
 
-/* The sink refuses while the scrollback is replayed, so that the guest's next byte comes after it and none is overwritten. */
 void attach_begin(struct monitor *m)
 {
 	struct vm *vm = host_find(m->host, m->vm_name);
@@ -65,41 +54,40 @@ void attach_begin(struct monitor *m)
 	if (vm == NULL)
 		return;
 	m->mode = MONITOR_ATTACHED;
-	m->replaying = true;
-	m->replayed = 0;
 	m->vm_ran = alive(vm);
 	m->crashes_seen = vm->crashes;
-	m->sink = (struct byte_sink){.put = attached_put, .ctx = m};
 	vm_lock(vm);
-	console_attach(vm_console(vm), &m->sink);
+	console_attach(vm_console(vm));
 	vm_unlock(vm);
 }
 
-/* The VM's lock is taken for each piece: the guest prints on another CPU meanwhile, and may not get between the last piece
- * and the end of the replay. */
-static void replay(struct monitor *m, struct vm *vm)
+/* What the guest has printed goes to the terminal, as far as that has room. True when there was nothing: its next byte calls.
+ * As long as there is something, nobody calls for each byte: the next look comes by itself. */
+static bool nothing_printed(struct monitor *m, struct vm *vm)
 {
 	uint8_t chunk[256];
+	bool nothing = true;
+	size_t want, got;
 
-	while (m->replaying) {
-		size_t want = room(m) < sizeof(chunk) ? room(m) : sizeof(chunk), got;
-
+	do {
+		want = room(m) < sizeof(chunk) ? room(m) : sizeof(chunk);
 		if (want == 0)
-			return;
+			return false;
 		vm_lock(vm);
-		got = console_read(vm_console(vm), m->replayed, chunk, want);
-		terminal_write(m->term, chunk, got);
-		m->replayed += got;
-		m->replaying = got > 0;
+		got = console_take(vm_console(vm), chunk, want);
 		vm_unlock(vm);
-	}
+		if (got > 0)
+			terminal_write(m->term, chunk, got);
+		nothing = nothing && got == 0;
+	} while (got == want);
+	return nothing;
 }
 
 static void leave(struct monitor *m, struct vm *vm)
 {
 	if (vm != NULL) {
 		vm_lock(vm);
-		console_attach(vm_console(vm), NULL);
+		console_detach(vm_console(vm));
 		vm_unlock(vm);
 	}
 	m->mode = MONITOR_PROMPT;
@@ -148,18 +136,18 @@ static bool take_keys(struct monitor *m, struct vm *vm)
 bool attach_step(struct monitor *m)
 {
 	struct vm *vm = host_find(m->host, m->vm_name);
-	bool all_out;
+	bool all_out, quiet;
 
 	if (vm == NULL) {
 		leave(m, NULL);
 		return true;
 	}
-	replay(m, vm);
+	quiet = nothing_printed(m, vm);
 	if (!take_keys(m, vm))
 		return true;
-	all_out = vm_console_poll(vm) && !m->replaying;
+	all_out = vm_console_poll(vm) && console_all_taken(vm_console(vm));
 	m->vm_ran |= alive(vm);
-	m->stalled = !all_out;
+	m->stalled = !quiet || !all_out;
 	if (!all_out || !m->vm_ran)
 		return false;
 	if (alive(vm)) {

@@ -2,7 +2,6 @@
  * a loop of its own: monitor_step() does what there is to do and returns, and the guests run in between. */
 #pragma once
 
-#include "kernel/lib/byte_sink.h"
 #include "kernel/lib/ring.h"
 #include "vmm/life/life.h"
 #include "vmm/monitor/line_edit.h"
@@ -74,12 +73,9 @@ struct monitor {
 
 	/* MONITOR_ATTACHED */
 	bool attach_next;      /* as soon as the reply is out */
-	bool stalled;          /* the terminal had no room for all there is */
-	bool replaying;        /* the scrollback goes first */
-	size_t replayed;       /* bytes of it */
+	bool stalled;          /* there may be more to show, without a call */
 	bool vm_ran;           /* it was seen alive, so that its end is news */
 	uint64_t crashes_seen; /* of its crashes */
-	struct byte_sink sink; /* what the console prints to */
 
 	uint8_t ahead_bytes[MONITOR_AHEAD_BYTES];
 	uint8_t held_bytes[MONITOR_HELD_BYTES];
