@@ -39,7 +39,7 @@ __attribute__((noinline)) static enum verdict answer_other(struct vcpu *v, const
 enum verdict exit_cpuid(struct vcpu *v, const struct vm_exit *e)
 {
 	const struct cpuid_policy *p = v->cpuid;
-	const uint64_t leaf = (uint32_t)v->gpr[GPR_RAX]; /* an index is 64 bits */
+	const uint64_t leaf = *(const uint32_t *)&v->gpr[GPR_RAX]; /* EAX; but an index is 64 bits */
 
 	(void)e;
 	if (likely(leaf < CPUID_TABLE && p->plain[leaf] != NULL))
