@@ -40,9 +40,7 @@ struct boot_framebuffer {
 struct boot_info {
 	const char *loader;  /* "" when it does not say */
 	const char *cmdline; /* the boot line, without the image's name; "" when there is none */
-	struct boot_module modules[MULTIBOOT2_MAX_MODULES];
 	size_t module_count;
-	struct mem_region regions[MULTIBOOT2_MAX_REGIONS];
 	size_t region_count;
 	bool regions_from_efi; /* there was no Multiboot2 map, and the EFI one was translated */
 	uint8_t rsdp[36];      /* the ACPI root pointer as the loader copied it */
@@ -58,6 +56,8 @@ struct boot_info {
 	uint64_t why_value; /* the number that is wrong, or where */
 
 	size_t text_used;
+	struct boot_module modules[MULTIBOOT2_MAX_MODULES];
+	struct mem_region regions[MULTIBOOT2_MAX_REGIONS];
 	char text[MULTIBOOT2_TEXT_BYTES]; /* what the strings above point into */
 };
 

@@ -68,9 +68,9 @@ struct timer_pass {
 };
 
 struct vcpu {
-	uint64_t gpr[GPR_COUNT]; /* at offset 0: enter.asm knows; the RSP slot is used only through vcpu_gpr() */
-	struct vcpu_hw *hw;      /* the backend's part */
-	struct vcpu_seat *seat;  /* the scheduler's part: vmm/life/runner.h */
+	/* Before the registers what is asked for most: an offset below 128 makes a short instruction. */
+	struct vcpu_hw *hw;     /* the backend's part */
+	struct vcpu_seat *seat; /* the scheduler's part: vmm/life/runner.h */
 	struct vm *vm;
 	const struct cpuid_policy *cpuid; /* the VM's */
 	unsigned index;                   /* 0 .. vm->vcpu_count - 1 */
@@ -78,6 +78,7 @@ struct vcpu {
 	enum vcpu_state state;
 	struct event inject;       /* goes in at the next entry: a fault for the guest, or one that an exit cut off */
 	struct vm_exit exit;       /* the one that is being handled, or the last one */
+	uint64_t gpr[GPR_COUNT];   /* enter.asm knows where; the RSP slot is used only through vcpu_gpr() */
 	struct {                   /* the backend's, at hand for its inner loop */
 		uint64_t deadline; /* see vcpu_hw_run() */
 		uint64_t look_at;  /* host TSC: an exit from then on ends the inner loop */
@@ -106,7 +107,7 @@ struct vcpu {
 	struct exit_ring ring;
 };
 
-static_assert(offsetof(struct vcpu, gpr) == 0, "enter.asm addresses the registers from the vcpu pointer");
+static_assert(offsetof(struct vcpu, gpr) == 136, "VCPU_GPR in enter.asm");
 
 /* Exits ever, of any kind. Any CPU may ask. */
 uint64_t vcpu_exits(const struct vcpu *v);

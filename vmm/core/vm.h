@@ -41,20 +41,21 @@ struct vm {
 	struct vm *next_in_chain; /* the host's, of names */
 	unsigned id;
 	enum vm_state state;
+	/* What is small stands before what is large: an offset below 128 makes a short instruction. */
+	unsigned vcpu_count;
+	enum vm_request request;
+	struct vm_platform *platform;
+	struct cpuid_policy *cpuid;
+	uint64_t paused_at;   /* clock reading while not running */
+	int64_t clock_offset; /* clock = host TSC + this */
+	uint64_t tsc_base;    /* the TSC, before TSC_ADJUST, when the clock was at 0 */
 	struct guest_mem mem;
 	struct slpt slpt;
 	uint64_t own_bytes;                           /* what it takes beside RAM, second-level tables, scrollback */
 	struct guest_range open_bus[VM_MAX_OPEN_BUS]; /* where nobody answering is normal: reads give ones */
 	unsigned open_bus_count;
-	struct vclock clock;  /* the devices' time */
-	uint64_t paused_at;   /* clock reading while not running */
-	int64_t clock_offset; /* clock = host TSC + this */
-	uint64_t tsc_base;    /* the TSC, before TSC_ADJUST, when the clock was at 0 */
+	struct vclock clock; /* the devices' time */
 	struct vcpu *vcpus[VM_MAX_VCPUS];
-	unsigned vcpu_count;
-	struct vm_platform *platform;
-	struct cpuid_policy *cpuid;
-	enum vm_request request;
 	uint32_t debug_exit_code;  /* written to isa-debug-exit */
 	char crash[VM_CRASH_TEXT]; /* why, in words; empty unless crashed */
 	bool crash_noted;          /* atomic */

@@ -18,10 +18,6 @@ struct sched;
 struct vmm_host {
 	struct page_source pages;
 	struct heap *heap;
-	struct image_store images;
-	struct mtrr_state mtrr;
-	struct slpt_format slpt_format;
-	struct slpt apic_tables; /* of the APIC's page, see platform.h; without a root when there is none */
 	uint64_t tsc_hz;
 	uint64_t (*wall_seconds)(void); /* seconds since 1970, now */
 	uint64_t (*free_bytes)(void);   /* memory that can still be given away */
@@ -34,11 +30,15 @@ struct vmm_host {
 	struct sched *sched;
 	/* A VM has ended, another CPU has logged, something was typed: the boot CPU's own loop is wanted; atomic. */
 	uint32_t called;
-	struct vm *vms[HOST_MAX_VMS]; /* in order of creation, no holes */
 	unsigned vm_count;
 	unsigned next_id;
+	bool can_run; /* the machine has what VMs need; else only the monitor works */
+	struct slpt_format slpt_format;
+	struct slpt apic_tables; /* of the APIC's page, see platform.h; without a root when there is none */
+	struct mtrr_state mtrr;
 	struct vm *by_name[HOST_NAME_CHAINS]; /* by a hash of the name, see host.c */
-	bool can_run;                         /* the machine has what VMs need; else only the monitor works */
+	struct vm *vms[HOST_MAX_VMS];         /* in order of creation, no holes */
+	struct image_store images;
 };
 
 /* A VM joins the list, and gets its number: its name is not there yet, and there is room. It leaves the list.

@@ -25,16 +25,16 @@ struct line_editor {
 	const char *prompt;
 	line_complete_fn *complete; /* may be NULL */
 	void *complete_ctx;
-	char text[LINE_MAX]; /* terminated always */
-	size_t len, cursor;  /* bytes; the cursor stands at the first byte of a character */
-	char history[LINE_HISTORY][LINE_MAX];
+	size_t len, cursor;     /* bytes; the cursor stands at the first byte of a character */
 	unsigned history_count; /* lines ever remembered */
 	unsigned history_back;  /* 0: the line being typed; n: n lines back */
-	char saved[LINE_MAX];   /* the line being typed, while the history is looked at */
 	uint8_t escape;         /* where in an escape sequence the input is */
 	uint8_t escape_number;
-	bool after_cr; /* a LF that follows a CR is part of it */
-	bool cut;      /* a character had no room, and the line has not been edited since */
+	bool after_cr;        /* a LF that follows a CR is part of it */
+	bool cut;             /* a character had no room, and the line has not been edited since */
+	char text[LINE_MAX];  /* terminated always */
+	char saved[LINE_MAX]; /* the line being typed, while the history is looked at */
+	char history[LINE_HISTORY][LINE_MAX];
 };
 
 void line_edit_init(struct line_editor *e, const struct terminal *term, const char *prompt, line_complete_fn *complete,

@@ -43,11 +43,9 @@ struct monitor {
 	const struct terminal *term;
 	const struct monitor_machine *machine; /* info.h */
 	struct vmm_host *host;
-	struct line_editor edit;
 	enum monitor_mode mode;
-	bool json;      /* the replies to come */
-	bool at_prompt; /* prompt and line stand on the screen */
-	struct reply reply;
+	bool json;          /* the replies to come */
+	bool at_prompt;     /* prompt and line stand on the screen */
 	const char *script; /* the boot line's run="..."; NULL: over */
 	size_t script_at;
 	bool in_script; /* the command comes from there */
@@ -56,17 +54,14 @@ struct monitor {
 	struct ring held;  /* log lines that came at a bad moment */
 	bool held_lost;    /* more than fitted; the log has them */
 
-	struct vm_config config; /* that the command puts together */
-
 	/* MONITOR_WAITING */
 	waiter_fn *waiter;
 	void (*wait_over)(struct monitor *m); /* what is due then, however it ends; or NULL */
 	uint64_t command_begin;               /* host TSC */
 	uint64_t command_ticks;               /* that the last command took */
 	uint64_t wait_begin, wait_deadline;   /* host TSC */
+	uint64_t top_period;                  /* ticks */
 	char wait_text[128];
-	uint64_t top_period; /* ticks */
-	struct monitor_sample samples[HOST_MAX_VMS];
 
 	/* The VM that is waited for, or attached. */
 	char vm_name[VM_NAME_MAX];
@@ -77,6 +72,11 @@ struct monitor {
 	bool vm_ran;           /* it was seen alive, so that its end is news */
 	uint64_t crashes_seen; /* of its crashes */
 
+	/* What is large comes last. */
+	struct line_editor edit;
+	struct reply reply;
+	struct vm_config config;                     /* that the command puts together */
+	struct monitor_sample samples[HOST_MAX_VMS]; /* of `top` */
 	uint8_t ahead_bytes[MONITOR_AHEAD_BYTES];
 	uint8_t held_bytes[MONITOR_HELD_BYTES];
 };

@@ -1,7 +1,7 @@
 ; Into the guest and back, over and over. SDM 3 "VM Entries", "VM Exits".
 ;
 ; uint32_t vmx_run_asm(struct vcpu *v, struct vcpu_hw *hw)
-;	in:	rdi = v (general registers at offset 0, by hardware number), rsi = hw (vmx_vcpu.h)
+;	in:	rdi = v (general registers at VCPU_GPR, by hardware number), rsi = hw (vmx_vcpu.h)
 ;	out:	eax = why it has come back: VMX_* and VCPU_REQ_* in vmx_vcpu.h; v->gpr[] is the guest's
 ;	changed: as any C function
 ;	stack:	the callee-saved registers and v; HOST_RSP points at v
@@ -19,6 +19,7 @@
 ; said, else to vmx_window_out. Until VMRESUME the stack is the host's and memory has all of the guest's registers, so that
 ; nothing is lost. An NMI that comes later leaves the guest.
 
+VCPU_GPR	equ 136
 HW_HOST_RSP	equ 0
 HW_LAUNCHED	equ 8
 VMCS_HOST_RSP	equ 0x6c14
@@ -32,17 +33,17 @@ VMX_FAILED_SHIFT equ 29			; VMX_FAIL_INVALID and VMX_FAIL_VALID, shifted so far
 
 ; The general registers but RSP and R12 to R15 from v->gpr[]; rdi = v. The flags stay.
 %macro LOAD_GUEST 0
-	mov rax, [rdi + 0 * 8]
-	mov rcx, [rdi + 1 * 8]
-	mov rdx, [rdi + 2 * 8]
-	mov rbx, [rdi + 3 * 8]
-	mov rbp, [rdi + 5 * 8]
-	mov rsi, [rdi + 6 * 8]
-	mov r8, [rdi + 8 * 8]
-	mov r9, [rdi + 9 * 8]
-	mov r10, [rdi + 10 * 8]
-	mov r11, [rdi + 11 * 8]
-	mov rdi, [rdi + 7 * 8]
+	mov rax, [rdi + VCPU_GPR + 0 * 8]
+	mov rcx, [rdi + VCPU_GPR + 1 * 8]
+	mov rdx, [rdi + VCPU_GPR + 2 * 8]
+	mov rbx, [rdi + VCPU_GPR + 3 * 8]
+	mov rbp, [rdi + VCPU_GPR + 5 * 8]
+	mov rsi, [rdi + VCPU_GPR + 6 * 8]
+	mov r8, [rdi + VCPU_GPR + 8 * 8]
+	mov r9, [rdi + VCPU_GPR + 9 * 8]
+	mov r10, [rdi + VCPU_GPR + 10 * 8]
+	mov r11, [rdi + VCPU_GPR + 11 * 8]
+	mov rdi, [rdi + VCPU_GPR + 7 * 8]
 %endmacro
 
 vmx_run_asm:
@@ -56,10 +57,10 @@ vmx_run_asm:
 	cmp rsp, [rsi + HW_HOST_RSP]
 	jne write_rsp
 enter:
-	mov r12, [rdi + 12 * 8]
-	mov r13, [rdi + 13 * 8]
-	mov r14, [rdi + 14 * 8]
-	mov r15, [rdi + 15 * 8]
+	mov r12, [rdi + VCPU_GPR + 12 * 8]
+	mov r13, [rdi + VCPU_GPR + 13 * 8]
+	mov r14, [rdi + VCPU_GPR + 14 * 8]
+	mov r15, [rdi + VCPU_GPR + 15 * 8]
 	xor eax, eax
 	cmp byte [rsi + HW_LAUNCHED], 0
 	je launch
@@ -69,21 +70,21 @@ enter:
 vmx_exit_point:
 	push rdi
 	mov rdi, [rsp + 8]
-	mov [rdi + 0 * 8], rax
-	mov [rdi + 1 * 8], rcx
-	mov [rdi + 2 * 8], rdx
-	mov [rdi + 3 * 8], rbx
-	mov [rdi + 5 * 8], rbp
-	mov [rdi + 6 * 8], rsi
-	mov [rdi + 8 * 8], r8
-	mov [rdi + 9 * 8], r9
-	mov [rdi + 10 * 8], r10
-	mov [rdi + 11 * 8], r11
-	mov [rdi + 12 * 8], r12
-	mov [rdi + 13 * 8], r13
-	mov [rdi + 14 * 8], r14
-	mov [rdi + 15 * 8], r15
-	pop qword [rdi + 7 * 8]
+	mov [rdi + VCPU_GPR + 0 * 8], rax
+	mov [rdi + VCPU_GPR + 1 * 8], rcx
+	mov [rdi + VCPU_GPR + 2 * 8], rdx
+	mov [rdi + VCPU_GPR + 3 * 8], rbx
+	mov [rdi + VCPU_GPR + 5 * 8], rbp
+	mov [rdi + VCPU_GPR + 6 * 8], rsi
+	mov [rdi + VCPU_GPR + 8 * 8], r8
+	mov [rdi + VCPU_GPR + 9 * 8], r9
+	mov [rdi + VCPU_GPR + 10 * 8], r10
+	mov [rdi + VCPU_GPR + 11 * 8], r11
+	mov [rdi + VCPU_GPR + 12 * 8], r12
+	mov [rdi + VCPU_GPR + 13 * 8], r13
+	mov [rdi + VCPU_GPR + 14 * 8], r14
+	mov [rdi + VCPU_GPR + 15 * 8], r15
+	pop qword [rdi + VCPU_GPR + 7 * 8]
 .frame_7:				; for backtraces: boot/gen_symbols.py
 	call vmx_exit
 	mov rdi, [rsp]
