@@ -25,7 +25,8 @@ HOT := vmm/exit/% vmm/bus/% vmm/life/run% vmm/vmx/vcpu_enter vmm/vmx/vcpu_apic v
 	vmm/mem/guest_mem vmm/mem/slpt vmm/life/clock vmm/life/console drivers/text_screen drivers/vga_text kernel/lib/format
 FAST := -O2 -falign-functions=1 -falign-loops=1 -falign-jumps=1
 # A copy or a fill inline is REP MOVSB, small but slow: a call is as small.
-SMALL := -Oz -fno-jump-tables -mstringop-strategy=libcall -fno-inline-small-functions -fno-caller-saves -fno-shrink-wrap -fno-optimize-sibling-calls
+SMALL := -Oz -fno-jump-tables -mstringop-strategy=libcall -fno-inline-small-functions -fno-caller-saves -fno-shrink-wrap -fno-optimize-sibling-calls \
+	-fno-move-loop-invariants -fno-tree-loop-im
 OPTIMIZE = $(if $(filter $(HOT),$*),$(FAST),$(SMALL))
 # Where bytes of guests are taken apart each array on the stack is guarded, and what a pointer leads to; elsewhere texts are.
 GUEST_FED := vmm/exit/% vmm/bus/% vmm/mem/% vmm/decode/% vmm/devices/% vmm/load/%
