@@ -28,10 +28,10 @@ __attribute__((noinline)) static enum verdict answer_dynamic(struct vcpu *v, con
 }
 
 /* A leaf with subleaves, an answer that changes, or a leaf outside of the basic ones. */
-__attribute__((noinline)) static enum verdict answer_other(struct vcpu *v, const struct cpuid_policy *p, uint32_t leaf)
+__attribute__((noinline)) static enum verdict answer_other(struct vcpu *v)
 {
 	uint32_t subleaf = (uint32_t)v->gpr[GPR_RCX];
-	const struct cpuid_entry *entry = cpuid_policy_find(p, leaf, subleaf);
+	const struct cpuid_entry *entry = cpuid_policy_find(v->cpuid, (uint32_t)v->gpr[GPR_RAX], subleaf);
 
 	return entry->dynamic == CPUID_STATIC ? answer(v, entry) : answer_dynamic(v, entry, subleaf);
 }
@@ -44,5 +44,5 @@ enum verdict exit_cpuid(struct vcpu *v, const struct vm_exit *e)
 	(void)e;
 	if (likely(leaf < CPUID_TABLE && p->plain[leaf] != NULL))
 		return answer(v, p->plain[leaf]);
-	return answer_other(v, p, (uint32_t)leaf);
+	return answer_other(v);
 }
