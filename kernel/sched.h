@@ -52,10 +52,10 @@ struct sched_cpu;
 /* A vCPU's side. Zero before its first sched_add(). Unless said otherwise, under the lock of `cpu`. */
 struct sched_entity {
 	struct sched_cpu *cpu;    /* where it is or was last; changes under the locks of both CPUs; NULL: never added */
+	uint64_t pins;            /* CPUs it may run on; also read without a lock */
 	struct sched_stats stats; /* goes on when it is added again */
 	/* From here on zero when it is added. */
 	struct sched_group *group;
-	uint64_t pins; /* CPUs it may run on */
 	enum sched_state state;
 	bool boosted;       /* woken with its share unused: goes before the queue's order */
 	bool yielded;       /* gave way: back to the end of the queue */

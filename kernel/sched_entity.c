@@ -44,7 +44,7 @@ int sched_add(struct sched *s, struct sched_entity *e, struct sched_group *g, ui
 	assert(e->state == SCHED_OFF);
 	memset(&e->group, 0, sizeof(*e) - offsetof(struct sched_entity, group));
 	e->group = g;
-	e->pins = pins;
+	sched_set(e->pins, pins);
 	list_init(&e->waiting);
 	list_init(&e->boost);
 	deadline_init(&e->unpark, unpark, e);
