@@ -14,7 +14,7 @@ PANICS = [
     ("assert", r"assertion failed: rdtsc\(\) == 0", "test_assert"),
     ("read", r"page fault \(#PF\): read from 0000000000000010 at [0-9a-f]{16}: nothing is mapped there", "test_read"),
     ("write-text", r"page fault \(#PF\): write to [0-9a-f]{16} at [0-9a-f]{16}: the page does not allow it", "test_write_text"),
-    ("execute-data", r"page fault \(#PF\): execution of ([0-9a-f]{16}) at \1: the page does not allow it", "boot_selftest|kernel_entry"),
+    ("execute-data", r"page fault \(#PF\): execution of ([0-9a-f]{16}) at \1: the page does not allow it", "test_execute_data"),
     ("stack-overflow", r"stack overflow: the main stack reached its guard page at [0-9a-f]{16}", "dig"),
     ("stack-smash", r"stack smashed in 0x[0-9a-f]{16}", "test_stack_smash"),
     ("divide", r"divide error \(#DE\) at [0-9a-f]{16}, error code 0x0", "test_divide"),
