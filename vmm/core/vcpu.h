@@ -90,6 +90,7 @@ struct vcpu {
 	uint32_t no_value; /* always 0: the value of exits that have none */
 	bool nmi_pending;
 	uint8_t sipi_vector;
+	uint8_t next_site; /* mmio_site.c: where the next one that makes room goes */
 	struct vlapic *lapic;
 	struct timer_pass pass;
 	struct vclock clock; /* alarms of the local APIC, in the VM's time; used only by the CPU that runs this vCPU */

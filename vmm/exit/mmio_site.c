@@ -23,21 +23,33 @@ static unsigned slot_of(uint64_t rip)
 	return (rip ^ rip >> 4) % MMIO_SITES;
 }
 
-/* One of two that meet in a slot stands in the next. */
+/* Who is not in his slot has made room for another there; the way to him is longer, but a tenth of what it costs not to know
+ * him. */
+__attribute__((noinline)) static struct mmio_site *look_everywhere(struct vcpu *v, uint64_t rip)
+{
+	for (unsigned i = 0; i < MMIO_SITES; i++) {
+		if (v->sites[i].rip == rip && v->sites[i].code != NULL)
+			return &v->sites[i];
+	}
+	return &v->sites[slot_of(rip)];
+}
+
+/* His own, or that where he would be. */
 static inline struct mmio_site *site_of(struct vcpu *v, uint64_t rip)
 {
 	struct mmio_site *s = &v->sites[slot_of(rip)];
 
-	return likely(s->rip == rip) ? s : &v->sites[slot_of(rip) ^ 1];
+	return likely(s->rip == rip) ? s : look_everywhere(v, rip);
 }
 
-/* A place for a new one; who had it moves on. */
+/* A place for a new one. Whose it was moves to another, each time the next, so that those who are used find one where they are
+ * let alone: with places of their own to move to, two could drive each other out for ever. */
 static struct mmio_site *site_for(struct vcpu *v, uint64_t rip)
 {
-	struct mmio_site *s = &v->sites[slot_of(rip)];
+	struct mmio_site *s = site_of(v, rip);
 
-	if (s->rip != rip)
-		v->sites[slot_of(rip) ^ 1] = *s;
+	if (s->rip != rip && s->code != NULL)
+		v->sites[v->next_site++ % MMIO_SITES] = *s;
 	s->code = NULL;
 	return s;
 }
@@ -213,12 +225,15 @@ static void take_bytes(struct mmio_site *s, const uint8_t *bytes, unsigned lengt
 void mmio_site_learn(struct vcpu *v, const struct vm_exit *e, const struct insn *insn, const uint8_t *bytes,
 		     size_t count)
 {
-	struct mmio_site *s = site_for(v, e->rip);
 	struct guest_walk_cpu cpu = guest_walk_cpu_of(v);
 	struct guest_walk walk;
+	struct mmio_move move;
+	struct mmio_site *s;
 
-	if (count < insn->length || !take_move(insn, e->rip, &s->move))
+	if (count < insn->length || !take_move(insn, e->rip, &move))
 		return;
+	s = site_for(v, e->rip);
+	s->move = move;
 	s->generation = slpt_generation(&v->vm->slpt);
 	vcpu_hw_code_view(v, &s->view);
 	if (guest_walk(&v->vm->mem, &cpu, guest_linear_rip(v, e->rip), GUEST_ACCESS_ANY, &walk) != 0 ||
