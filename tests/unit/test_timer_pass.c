@@ -427,6 +427,22 @@ static void test_no_apic_no_timer(void **state)
 
 /* --- in the loop --- */
 
+/* The timer is lent, and the guest is between two stays, with interrupts on. */
+static void outside(void)
+{
+	begin();
+	timer_pass_out(v);
+	fx_runner->current = NULL;
+	vcpu_hw_set(v, VCPU_RFLAGS, 0x202);
+}
+
+static void will_halt(void)
+{
+	struct vm_exit halt = {.reason = EXIT_HLT, .rip = MIB, .tsc = rdtsc()};
+
+	fake_vcpu_add_exit(v, &halt, 0);
+}
+
 static uint64_t guests_deadline;
 
 static void guest_arms(struct vcpu *guest)
@@ -439,16 +455,11 @@ static void guest_arms(struct vcpu *guest)
 /* Halted, it sleeps until the deadline that it wrote without an exit; and then it is given its interrupt. */
 static void test_a_halted_guest_wakes(void **state)
 {
-	struct vm_exit halt = {.reason = EXIT_HLT, .rip = MIB, .tsc = rdtsc()};
-
 	(void)state;
-	begin();
-	timer_pass_out(v);
-	fx_runner->current = NULL;
-	vcpu_hw_set(v, VCPU_RFLAGS, 0x202);
+	outside();
 	v->hw->on_enter = guest_arms;
 	guests_deadline = 0;
-	fake_vcpu_add_exit(v, &halt, 0);
+	will_halt();
 	host_turn(&fx_host, UINT64_MAX);
 	assert_int_equal(v->state, VCPU_HALTED);
 	assert_true(cpu->timer_deadline == 0);
@@ -459,7 +470,7 @@ static void test_a_halted_guest_wakes(void **state)
 	v->pass.deadline = 1;
 	runner_alarm_set(fx_runner, &v->seat->alarm, 1);
 	guests_deadline = 0;
-	fake_vcpu_add_exit(v, &halt, 0);
+	will_halt();
 	host_turn(&fx_host, UINT64_MAX);
 	assert_int_equal(v->hw->enters, 2);
 	assert_int_equal(v->hw->last_inject.vector, VECTOR);
@@ -474,19 +485,14 @@ static void guest_lets_it_fire(struct vcpu *guest)
 
 static void test_a_guest_that_halts_too_late(void **state)
 {
-	struct vm_exit halt = {.reason = EXIT_HLT, .rip = MIB, .tsc = rdtsc()};
-
 	(void)state;
-	begin();
-	timer_pass_out(v);
-	fx_runner->current = NULL;
-	vcpu_hw_set(v, VCPU_RFLAGS, 0x202);
+	outside();
 	v->hw->on_enter = guest_lets_it_fire;
-	fake_vcpu_add_exit(v, &halt, 0);
+	will_halt();
 	host_turn(&fx_host, UINT64_MAX);
 	assert_false(deadline_armed(&v->seat->alarm));
 	v->hw->on_enter = NULL;
-	fake_vcpu_add_exit(v, &halt, 0);
+	will_halt();
 	host_turn(&fx_host, UINT64_MAX);
 	assert_int_equal(v->hw->enters, 2);
 	assert_int_equal(v->hw->last_inject.vector, VECTOR);
