@@ -1,6 +1,6 @@
 /* A screen of characters with a cursor: what the VGA text mode and the framebuffer console have in common. Text with the few
- * control codes that a line editor and a log use goes in, and is shown later, when there is time: a line that scrolls the screen changes
- * most of its cells. */
+ * control codes that a line editor and a log use goes in, and is shown later, when there is time: a line that scrolls the
+ * screen changes most of its cells. */
 #pragma once
 
 #include "kernel/lib/compiler.h"

@@ -1,6 +1,6 @@
-/* The panic screen: the last lines of the log, the message, where the other CPUs were, CPU, registers, backtrace with symbols. Privileged: it reads
- * control registers. It trusts nothing that may be broken: callers are looked for only inside the CPU's own stacks, and
- * what it says goes past the log straight to the sinks. */
+/* The panic screen: the last lines of the log, the message, where the other CPUs were, CPU, registers, backtrace with
+ * symbols. Privileged: it reads control registers. It trusts nothing that may be broken: callers are looked for only inside the
+ * CPU's own stacks, and what it says goes past the log straight to the sinks. */
 #include "kernel/panic.h"
 
 #include "arch/x86/insn.h"

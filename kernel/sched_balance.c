@@ -75,8 +75,8 @@ uint64_t sched_kick(struct sched_cpu *c)
 	return BIT64(c->id);
 }
 
-/* Does nobody wait on any other CPU? Then the slice of the one that c runs, which is alone there, has no end. The bit is set before the look, and who waits
- * is visible before close_all(): one of the two sees the other. */
+/* Does nobody wait on any other CPU? Then the slice of the one that c runs, which is alone there, has no end. The bit is set
+ * before the look, and who waits is visible before close_all(): one of the two sees the other. */
 bool sched_open(struct sched_cpu *c)
 {
 	struct sched *s = c->sched;

@@ -1,4 +1,5 @@
-/* Names for addresses in the image's text, and how far the caller is, for backtraces. The table is made from the linked image (boot/gen_symbols.py). */
+/* Names for addresses in the image's text, and how far the caller is, for backtraces. The table is made from the linked
+ * image (boot/gen_symbols.py). */
 #pragma once
 
 #include "kernel/lib/compiler.h"

@@ -7,8 +7,8 @@
 /* Before the first kick. send_nmi: sends an NMI to the CPU with that APIC ID, from any CPU. */
 void nmi_init(void (*send_nmi)(uint32_t apic_id));
 
-/* Set the attention word of the CPU of that number, and make it leave its guest or its sleep, or not enter it. What it is to look for has been written before.
- * Any CPU, also for itself; not from an NMI. A CPU that is not up is left alone. */
+/* Set the attention word of the CPU of that number, and make it leave its guest or its sleep, or not enter it. What it is to
+ * look for has been written before. Any CPU, also for itself; not from an NMI. A CPU that is not up is left alone. */
 void cpu_kick(uint32_t index);
 
 /* An NMI has left a guest: if it is that of a kick, see to it. Returns whether it is; else it is the handler's, by INT 2.

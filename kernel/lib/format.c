@@ -109,10 +109,14 @@ static void put_signed(struct out *o, const struct spec *sp, int64_t v)
 	put_unsigned(o, sp, magnitude, 10, false, prefix);
 }
 
+static const char *not_null(const char *s)
+{
+	return s != NULL ? s : "(null)";
+}
+
 static void put_string(struct out *o, const struct spec *sp, const char *s)
 {
-	if (!s)
-		s = "(null)";
+	s = not_null(s);
 	put_padded(o, sp, s, sp->has_precision ? strnlen(s, sp->precision) : strlen(s));
 }
 
@@ -268,9 +272,9 @@ size_t fmt_vsnprintf(char *buf, size_t size_bytes, const char *fmt, va_list args
 			continue;
 		}
 		if (fmt[1] == 's') { /* by far the most frequent one */
-			const char *s = va_arg(a.ap, const char *);
+			const char *s = not_null(va_arg(a.ap, const char *));
 
-			put_text(&o, s ? s : "(null)", strlen(s ? s : "(null)"));
+			put_text(&o, s, strlen(s));
 			fmt += 2;
 			continue;
 		}

@@ -53,8 +53,8 @@ enum vcpu_request {
 	VCPU_REQ_SIPI = 1u << 4,
 	VCPU_REQ_CLOCK = 1u << 5, /* an alarm of the VM's devices is due: see to it */
 	VCPU_REQ_TIMER = 1u << 6, /* the next alarm is another one: reckon anew how long the guest may run */
-	/* The backend's own: an event to inject, tables that have changed, the timer, or registers to load. The bit only ends its inner loop; what
-	 * there is to do stands elsewhere, so none is lost with it. */
+	/* The backend's own: an event to inject, tables that have changed, the timer, or registers to load. The bit only
+	 * ends its inner loop; what there is to do stands elsewhere, so none is lost with it. */
 	VCPU_REQ_ENTRY = 1u << 7
 };
 
@@ -82,8 +82,8 @@ struct vcpu {
 	struct {                   /* the backend's, at hand for its inner loop */
 		uint64_t deadline; /* see vcpu_hw_run() */
 		uint64_t look_at;  /* host TSC: an exit from then on ends the inner loop */
-		uint64_t
-			renew_ticks; /* the guest's timer, when it fires so near to the deadline, asks for another one */
+		/* The guest's timer, when it fires so near to the deadline, asks for another one. */
+		uint64_t renew_ticks;
 		uint64_t step_watch;  /* bits of RFLAGS that make stepping over an instruction more than moving RIP */
 		enum verdict verdict; /* of the last exit, when it was another one than RESUME or SKIP */
 	} loop;

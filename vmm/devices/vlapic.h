@@ -125,7 +125,8 @@ struct vlapic {
  * it was. */
 void vlapic_init(struct vlapic *v, const struct vlapic_config *config);
 
-/* To the power-up state (xAPIC mode, software-disabled), or, for INIT, to what INIT leaves (mode, ID and base stay). Disarms the timer. */
+/* To the power-up state (xAPIC mode, software-disabled), or, for INIT, to what INIT leaves (mode, ID and base stay). Disarms
+ * the timer. */
 void vlapic_reset(struct vlapic *v, bool init);
 
 /* What firmware leaves behind on every CPU: software-enabled, LINT1 = NMI, and on the BSP LINT0 = ExtINT, so that the
@@ -217,8 +218,8 @@ const char *vlapic_base_refusal(const struct vlapic *v, uint64_t value);
 
 /* --- timer (vlapic_timer.c) --- */
 
-/* Somebody else keeps the deadline, and calls vlapic_timer_raise() when it has come. May he: TSC-deadline mode, not
- * masked? *vector: what it raises. From vlapic_timer_hand_over() on, which returns it (guest TSC; 0: not armed), it is his; until he
+/* Somebody else keeps the deadline, and calls vlapic_timer_raise() when it has come. May he: TSC-deadline mode, not masked?
+ * *vector: what it raises. From vlapic_timer_hand_over() on, which returns it (guest TSC; 0: not armed), it is his; until he
  * gives it back because timer_wanted() asks (mode, mask or vector have changed), or before vlapic_set_tsc_offset(). These then
  * arm the timer. */
 bool vlapic_timer_can_pass(const struct vlapic *v, uint8_t *vector);

@@ -1,7 +1,8 @@
 /* The terminal as a guest's console. First what the guest has printed so far, then what it prints; what is typed goes to it.
  * Nothing of it is lost or altered: while the terminal has no room the bytes stay in the scrollback, and when that has none
- * either, the guest's UART waits; while the guest does not read the bytes stay on the line, and the log keeps silent until the console is left. Only two things are said in between: that
- * the guest crashed and was started again, and that it has ended, which also leaves the console. */
+ * either, the guest's UART waits; while the guest does not read the bytes stay on the line, and the log keeps silent until the
+ * console is left. Only two things are said in between: that the guest crashed and was started again, and that it has ended,
+ * which also leaves the console. */
 #include "kernel/lib/format.h"
 #include "kernel/lib/string.h"
 #include "vmm/life/console.h"

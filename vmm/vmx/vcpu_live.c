@@ -225,8 +225,8 @@ static bool xcr0_valid(uint64_t xcr0)
 	       (avx512 == 0 || (avx512 == XCR0_AVX512 && (xcr0 & XCR0_AVX))) && (mpx == 0 || mpx == XCR0_MPX);
 }
 
-/* A value of XCR0 that the processor would not take changes nothing. Writing is rare: it goes through memory, so that there is one list less. Values that the processor would refuse are
- * the caller's to catch (the handlers do, with the guest's #GP). */
+/* Writing is rare: it goes through memory, so that there is one list less. A value of XCR0 that the processor would refuse
+ * changes nothing; of the others these are the caller's to catch (the handlers do, with the guest's #GP). */
 void live_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value)
 {
 	struct vmx_cpu *cpu = this_vmx_cpu();
