@@ -248,17 +248,25 @@ static void test_tlb(struct machine *m)
 
 /* --- panics --- */
 
+/* ctx: NULL, or what has to become true first. */
 static void panic_here(void *ctx)
 {
-	(void)ctx;
+	const bool *when = ctx;
+
+	while (when != NULL && !__atomic_load_n(when, __ATOMIC_ACQUIRE))
+		pause();
 	panic("asked for by the boot line");
 }
 
+/* Not while the first CPU still sends the call: the screen is to show it waiting. */
 static void test_panic_ap(struct machine *m)
 {
+	static bool waits;
+
 	if (others(m) == 0)
 		panic("there is no other CPU");
-	smp_run(1, panic_here, NULL);
+	smp_run(1, panic_here, &waits);
+	__atomic_store_n(&waits, true, __ATOMIC_RELEASE);
 	smp_wait(1);
 }
 
