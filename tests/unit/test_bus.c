@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "kernel/lib/errors.h"
+#include "kernel/lib/range.h"
 #include "tests/fake/assert_expect.h"
 #include "vmm/bus/bus.h"
 
@@ -228,6 +229,31 @@ static void test_end_of_space(void **state)
 	assert_int_equal(v, 3);
 }
 
+/* Around both ends of a range, and where the space ends: against the same question asked byte by byte. */
+static void test_takes(void **state)
+{
+	static const struct bus_range ranges[] = {{.base = 0, .len = 1},          {.base = 0x100, .len = 2},
+						  {.base = 0x100, .len = 16},     {.base = 3, .len = UINT64_MAX - 3},
+						  {.base = 1, .len = UINT64_MAX}, {.base = UINT64_MAX - 3, .len = 4},
+						  {.base = 0x100, .len = 0}};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(ranges); i++) {
+		const struct bus_range *r = &ranges[i];
+
+		for (unsigned size = 1; size <= 8; size++) {
+			for (unsigned at = 0; at < 64; at++) {
+				uint64_t addr = (at < 32 ? r->base : r->base + r->len) - 16 + at % 32;
+				bool all = true;
+
+				for (unsigned byte = 0; byte < size; byte++)
+					all &= addr + byte >= addr && range_has(r->base, r->len, addr + byte);
+				assert_int_equal(bus_range_takes(r, addr, size), all);
+			}
+		}
+	}
+}
+
 /* The guess of the last access must not outlive the range it pointed to. */
 static void test_hint_after_unregister(void **state)
 {
@@ -317,11 +343,17 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_register_refuses),      cmocka_unit_test(test_register_overlap),
-		cmocka_unit_test(test_register_full),         cmocka_unit_test(test_whole_access),
-		cmocka_unit_test(test_split_access),          cmocka_unit_test(test_nobody),
-		cmocka_unit_test(test_nobodys_stretch),       cmocka_unit_test(test_end_of_space),
-		cmocka_unit_test(test_hint_after_unregister), cmocka_unit_test(test_random),
+		cmocka_unit_test(test_register_refuses),
+		cmocka_unit_test(test_register_overlap),
+		cmocka_unit_test(test_register_full),
+		cmocka_unit_test(test_whole_access),
+		cmocka_unit_test(test_split_access),
+		cmocka_unit_test(test_nobody),
+		cmocka_unit_test(test_nobodys_stretch),
+		cmocka_unit_test(test_end_of_space),
+		cmocka_unit_test(test_hint_after_unregister),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_takes),
 	};
 
 	return cmocka_run_group_tests_name("bus", tests, NULL, NULL);

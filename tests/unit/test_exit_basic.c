@@ -90,6 +90,40 @@ static void test_in_replaces_what_the_size_says(void **state)
 	assert_true(vcpu.gpr[GPR_RAX] == 0x11223344); /* a 32-bit result clears the upper half */
 }
 
+/* Known or not who was there before, an access that is not wholly one device's is split. */
+static void test_an_access_over_the_end_is_split(void **state)
+{
+	(void)state;
+	reg_value = 0x11223344;
+	for (unsigned known = 0; known < 2; known++) {
+		assert_int_equal(io(0x10e, 4, true), VERDICT_SKIP);
+		assert_true(vcpu.gpr[GPR_RAX] == 0xffff4444);
+		assert_int_equal(last_size, 1);
+		assert_int_equal(io(0x0fe, 4, true), VERDICT_SKIP);
+		assert_true(vcpu.gpr[GPR_RAX] == 0x4444ffff);
+		assert_int_equal(io(0x10c, 4, true), VERDICT_SKIP);
+		assert_true(vcpu.gpr[GPR_RAX] == 0x11223344);
+	}
+}
+
+/* Bytes where another range was accessed before: 0x3100 has the same slot of the bus's guesses as 0x100. */
+static void test_bytes_of_another_range(void **state)
+{
+	(void)state;
+	for (unsigned turn = 0; turn < 2; turn++) {
+		reg_value = 0x55;
+		io(0x3100, 1, true);
+		assert_int_equal(vcpu.gpr[GPR_RAX], 0xff);
+		io(0x100, 1, true);
+		assert_int_equal(vcpu.gpr[GPR_RAX], 0x55);
+		vcpu.gpr[GPR_RAX] = 0x66;
+		io(0x3100, 1, false);
+		assert_int_equal(reg_value, 0x55);
+		io(0x100, 1, false);
+		assert_int_equal(reg_value, 0x66);
+	}
+}
+
 static void test_out_sends_the_low_bytes(void **state)
 {
 	(void)state;
@@ -205,6 +239,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_in_replaces_what_the_size_says),
+		T(test_an_access_over_the_end_is_split),
+		T(test_bytes_of_another_range),
 		T(test_out_sends_the_low_bytes),
 		T(test_nobodys_port_reads_ones),
 		T(test_a_port_can_end_the_run),

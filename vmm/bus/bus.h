@@ -70,12 +70,13 @@ static inline struct bus_range **bus_guess_at(struct bus *b, uint64_t addr)
 	return &b->guesses[addr / 8 % BUS_GUESSES];
 }
 
-/* Is the access wholly inside the range? addr - base wraps to something huge for an address below the base. */
+/* Is the access wholly inside the range? size: not 0. For an address below the base, addr - base wraps to something huge,
+ * which the addition wraps again when the access ends at or above the base. */
 static inline bool bus_range_takes(const struct bus_range *r, uint64_t addr, unsigned size)
 {
-	uint64_t offset = addr - r->base;
+	uint64_t last;
 
-	return offset < r->len && (size == 1 || size <= r->len - offset);
+	return !__builtin_add_overflow(addr - r->base, (uint64_t)size - 1, &last) && last < r->len;
 }
 
 /* The range that takes the whole access, `nobodys` among them, or NULL: then bus_read() or bus_write() split it. */

@@ -41,46 +41,74 @@ __attribute__((noinline)) static enum verdict io_any(struct vcpu *v, const struc
 	return io_verdict(vm);
 }
 
-/* From or to the device that had an access there before. False: it is another's, or not wholly one's. */
-static inline bool in_known(struct vcpu *v, struct vm *vm, uint64_t port, unsigned size)
+/* The end of an access that was the device's. The VM is asked for anew: one register less to keep over the call of the device. */
+static inline enum verdict io_done(const struct vcpu *v)
 {
-	struct bus_range *r = *bus_guess_at(&vm->ports, port);
+	struct vm *vm = v->vm;
 
-	if (unlikely(!bus_range_takes(r, port, size)))
-		return false;
+	vm_unlock(vm);
+	return io_verdict(vm);
+}
+
+/* What guests do most has ways of its own, from or to the device that had an access at that place before. When it is
+ * another's, or not wholly one's, io_any() does all of it. A part may raise lines, move ranges and alarms, and write to the
+ * console: all of that is under the VM's lock. */
+static inline enum verdict read_known(struct vcpu *v, const struct vm_exit *e, unsigned size)
+{
+	struct vm *vm = v->vm;
+	uint64_t port = e->io.port;
+	struct bus_range *r;
+
+	vm_lock(vm);
+	r = *bus_guess_at(&vm->ports, port);
+	if (unlikely(!bus_range_takes(r, port, size))) {
+		vm_unlock(vm);
+		return io_any(v, e);
+	}
 	r->reads++;
 	in_to_rax(v, size, r->ops->read(r->ctx, port - r->base, size));
-	return true;
+	return io_done(v);
 }
 
-static inline bool out_known(struct vcpu *v, struct vm *vm, uint64_t port)
+static enum verdict read_byte(struct vcpu *v, const struct vm_exit *e)
 {
-	struct bus_range *r = *bus_guess_at(&vm->ports, port);
+	return read_known(v, e, 1);
+}
 
-	if (unlikely(!bus_range_takes(r, port, 1)))
-		return false;
+static enum verdict read_dword(struct vcpu *v, const struct vm_exit *e)
+{
+	return read_known(v, e, 4);
+}
+
+static enum verdict write_byte(struct vcpu *v, const struct vm_exit *e)
+{
+	struct vm *vm = v->vm;
+	uint64_t port = e->io.port;
+	struct bus_range *r;
+
+	vm_lock(vm);
+	r = *bus_guess_at(&vm->ports, port);
+	if (unlikely(!bus_range_takes(r, port, 1))) {
+		vm_unlock(vm);
+		return io_any(v, e);
+	}
 	r->writes++;
 	r->ops->write(r->ctx, port - r->base, 1, (uint8_t)v->gpr[GPR_RAX]);
-	return true;
+	return io_done(v);
 }
 
-/* A part may raise lines, move ranges and alarms, and write to the console: all of that is under the VM's lock. What guests
- * do most, bytes and reads of 32 bits, has a way of its own. */
+/* By EXIT_IO_KIND: bytes less 1, then EXIT_IO_IN, then EXIT_IO_STRING. */
+static exit_handler *const io_ways[EXIT_IO_KIND + 1] = {
+	[0] = write_byte,
+	[1 ... EXIT_IO_SIZE] = io_any,
+	[EXIT_IO_IN] = read_byte,
+	[EXIT_IO_IN + 1 ... EXIT_IO_IN + 2] = io_any,
+	[EXIT_IO_IN + 3] = read_dword,
+	[EXIT_IO_IN + 4 ... EXIT_IO_STRING - 1] = io_any,
+	[EXIT_IO_STRING... EXIT_IO_KIND] = exit_io_string,
+};
+
 enum verdict exit_io(struct vcpu *v, const struct vm_exit *e)
 {
-	const unsigned kind = e->io.access & EXIT_IO_KIND;
-	struct vm *vm = v->vm;
-	bool done = false;
-
-	if (unlikely(kind & EXIT_IO_STRING))
-		return exit_io_string(v, e);
-	vm_lock(vm);
-	if (kind == EXIT_IO_IN)
-		done = in_known(v, vm, e->io.port, 1);
-	else if (kind == 0)
-		done = out_known(v, vm, e->io.port);
-	else if (kind == (EXIT_IO_IN | 3))
-		done = in_known(v, vm, e->io.port, 4);
-	vm_unlock(vm);
-	return likely(done) ? io_verdict(vm) : io_any(v, e);
+	return io_ways[e->io.access & EXIT_IO_KIND](v, e);
 }
