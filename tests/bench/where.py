@@ -3,8 +3,8 @@
 the next, and every instruction is counted for the function it lies in. VMREADs, VMWRITEs and MSR accesses are counted too,
 since under another hypervisor each may be an exit of its own. The hypervisor is the one that is measured, not a counting build.
 
-usage: where.py [NAME [WORD]]: the operations' totals, or one operation by function; WORD is for the boot line, as `noapicv`.
-       NAME switch_hlt, ipi_there_and_back: those with two virtual CPUs.
+usage: where.py [NAME [WORD]]: the operations' totals, or one operation alone, by function; WORD is for the boot line, as
+       `noapicv`. NAME switch_hlt, ipi_there_and_back: those with two virtual CPUs.
        bench.py puts all of it into build/bench.json.
        where.py life [create|start|destroy]: the same for the steps of a tiny guest's life, as the monitor's commands.
 """
@@ -31,7 +31,14 @@ POINTS = [
     ("x2apic_icr", "vlapic_send_icr", 2500),
     ("x2apic_self_ipi_hlt", "exit_hlt", 3500),
     ("deadline_immediate", "timer_pass_came", 2500),
-    ("deadline_hlt", "sched_block", 12000),
+    ("deadline_hlt_late", "sched_block", 12000),
+]
+# Those that leave the guest only with noapicv.
+NOAPICV_POINTS = [
+    ("xapic_eoi", "exit_ept_violation", 2500),
+    ("xapic_self_ipi", "vlapic_send_icr", 5000),
+    ("x2apic_eoi", "exit_wrmsr", 1500),
+    ("x2apic_self_ipi", "vlapic_send_icr", 4000),
 ]
 # The same of the guest with two virtual CPUs, on its own boot each: the figure's name, CPUs of the machine, the item's number in
 # guests/smp/main.c, how often the function is called before, and whether the turn ends where a guest goes on. Of two CPUs the
@@ -51,13 +58,13 @@ def symbols():
     return sorted((int(f[0], 16), f[2]) for f in (line.split() for line in out.splitlines()) if len(f) == 3 and f[1] in "tT")
 
 
-def debugger(table):
+def debugger(table, points):
     by_name = {name: address for address, name in table}
     lines = []
-    for number, (_, function, steps) in enumerate(POINTS, 1):
+    for number, (_, function, steps) in enumerate(points, 1):
         address = by_name.get(function)
         if address is None:
-            sys.exit("error: there is no function %s any more: mend POINTS in where.py" % function)
+            sys.exit("error: there is no function %s any more: mend where.py" % function)
         lines += ["lb 0x%x" % address] + ["c"] * WARM_UP
         lines += ["d %d" % number, "trace on", "s %d" % steps, "trace off"]
     return "\n".join(lines + ["q", ""])
@@ -91,27 +98,31 @@ def account(text, start, table, end=None, to_guest=False):
             "functions": dict(functions.most_common())}
 
 
-def measure(word=""):
-    """name -> one turn, as account() gives it."""
+def measure(alone=None, word=""):
+    """name -> one turn, as account() gives it. alone: of this one, and the guest does nothing else."""
+    points = [p for p in POINTS + NOAPICV_POINTS if p[0] == alone] if alone else POINTS
+    if not points:
+        sys.exit("error: %s is not among the POINTS in where.py" % alone)
     table = symbols()
     by_name = {name: address for address, name in table}
     conf = "[vm bench]\nkernel = bench.elf\nmemory = %s\nautostart = yes\n" % bench.GUEST_MEMORY
+    conf += "cmdline = only=%s\n" % alone if alone else ""
     disc = bench.avatar_iso("where", conf, {"bench.elf": os.path.join(bench.GUESTS, "bench.elf")}, word)
     folder = os.path.join(bench.WORK, "where")
-    with machine.Bochs(folder, iso=disc, mem=256, debugger=debugger(table)) as m:
+    with machine.Bochs(folder, iso=disc, mem=256, debugger=debugger(table, points)) as m:
         if m.wait(300) is None:
             m.fail("the traces did not come to their end")
     with open(os.path.join(folder, "stdout.txt"), errors="replace") as f:
         parts = re.split(r"Enabled? ?[Tt]racing|Tracing enabled", f.read())[1:]
     found = {}
-    for (name, function, _), part in zip(POINTS, parts):
+    for (name, function, _), part in zip(points, parts):
         start = by_name.get(function)
         turn = account(part, start, table)
         if turn is None:
             sys.exit("error: %s: no second call of %s in the trace: mend POINTS in where.py" % (name, function))
         found[name] = turn
-    if len(found) != len(POINTS):
-        sys.exit("error: only %d of %d traces are there" % (len(found), len(POINTS)))
+    if len(found) != len(points):
+        sys.exit("error: only %d of %d traces are there" % (len(found), len(points)))
     return found
 
 
@@ -172,7 +183,13 @@ def main():
     os.makedirs(bench.WORK, exist_ok=True)
     life = sys.argv[1:2] == ["life"]
     smp = sys.argv[1:2] and sys.argv[1] in [p[0] for p in SMP_POINTS]
-    for name, turn in (measure_life() if life else (measure_smp if smp else measure)(*sys.argv[2:3])).items():
+    if life:
+        found = measure_life()
+    elif smp:
+        found = measure_smp(*sys.argv[2:3])
+    else:
+        found = measure(*sys.argv[1:3])
+    for name, turn in found.items():
         print("%-18s host %5d, guest %3d, VMREAD %2d, VMWRITE %2d, MSR %2d, RDTSC %2d"
               % (name, turn["host_instructions"], turn["guest_instructions"], turn["vmread"], turn["vmwrite"], turn["msr"],
                  turn["rdtsc"]))
