@@ -18,7 +18,7 @@ static int highest_vector(struct vlapic *v, unsigned offset, uint32_t words)
 {
 	while (words != 0) {
 		unsigned n = bits_fls(words);
-		uint32_t bits = *vlapic_vector_word(v, offset, n * 32);
+		uint32_t bits = *vlapic_word(v, offset, n);
 
 		if (bits != 0)
 			return (int)(n * 32 + bits_fls(bits));
@@ -30,7 +30,7 @@ static int highest_vector(struct vlapic *v, unsigned offset, uint32_t words)
 /* The same where a processor delivers, which leaves no hint which words are in use. Unrolled, it is two instructions a word. */
 static int highest_anywhere(struct vlapic *v, unsigned offset)
 {
-	const uint32_t *words = vlapic_vector_word(v, offset, 0);
+	const uint32_t *words = vlapic_word(v, offset, 0);
 
 #pragma GCC unroll 8
 	for (unsigned n = LAPIC_VECTOR_REGS; n-- > 0;) {
@@ -116,8 +116,7 @@ unsigned vlapic_tpr_threshold(struct vlapic *v)
 
 static uint64_t levels(struct vlapic *v, unsigned quarter)
 {
-	return *vlapic_vector_word(v, LAPIC_TMR, quarter * 64) |
-	       (uint64_t)*vlapic_vector_word(v, LAPIC_TMR, quarter * 64 + 32) << 32;
+	return *vlapic_word(v, LAPIC_TMR, quarter * 2) | (uint64_t)*vlapic_word(v, LAPIC_TMR, quarter * 2 + 1) << 32;
 }
 
 void vlapic_mode_changed(struct vlapic *v)
@@ -204,25 +203,28 @@ void vlapic_error(struct vlapic *v, uint32_t esr_bit)
 		arrive(v, VLAPIC_ARRIVED_ERROR);
 }
 
-/* The trigger mode of vectors of one word that go into IRR; their EOI goes by it. Mostly it is right already. */
-static void set_trigger(struct vlapic *v, unsigned n, uint32_t vectors, uint32_t level)
+static void change_trigger(struct vlapic *v, unsigned n, uint32_t changed)
 {
-	uint32_t *tmr = vlapic_vector_word(v, LAPIC_TMR, n * 32);
-	uint32_t now = (*tmr & ~vectors) | (level & vectors);
-
-	if (likely(now == *tmr))
+	if (likely(changed == 0))
 		return;
-	*tmr = now;
+	*vlapic_word(v, LAPIC_TMR, n) ^= changed;
 	if (v->processor_delivers)
 		v->ops->levels(v->ctx, n / 2, levels(v, n / 2));
+}
+
+/* Of vectors of one word that go into IRR, those whose trigger mode is not right yet; their EOI goes by it. Mostly there are
+ * none. */
+static inline uint32_t wrong_triggers(struct vlapic *v, unsigned n, uint32_t vectors, uint32_t level)
+{
+	return (*vlapic_word(v, LAPIC_TMR, n) ^ level) & vectors;
 }
 
 static void take_vectors(struct vlapic *v, unsigned n)
 {
 	uint32_t vectors = __atomic_exchange_n(&v->requests[n], 0, __ATOMIC_ACQ_REL);
 
-	set_trigger(v, n, vectors, __atomic_load_n(&v->triggers[n], __ATOMIC_RELAXED));
-	*vlapic_vector_word(v, LAPIC_IRR, n * 32) |= vectors;
+	change_trigger(v, n, wrong_triggers(v, n, vectors, __atomic_load_n(&v->triggers[n], __ATOMIC_RELAXED)));
+	*vlapic_word(v, LAPIC_IRR, n) |= vectors;
 	if (v->processor_delivers && vectors != 0)
 		v->ops->requested(v->ctx, (uint8_t)(n * 32 + bits_fls(vectors)));
 	else
@@ -253,23 +255,42 @@ void vlapic_take_arrived(struct vlapic *v)
 		vlapic_fire_lvt(v, LAPIC_LVT_ERROR);
 }
 
-bool vlapic_deliver_own(struct vlapic *v, unsigned vector, bool level)
+static inline bool takes_own(const struct vlapic *v, unsigned vector)
+{
+	return v->enabled && vector >= VECTOR_ILLEGAL_BELOW;
+}
+
+__attribute__((noinline)) static void refuse_own(struct vlapic *v)
+{
+	if (v->enabled)
+		vlapic_error(v, LAPIC_ESR_RECEIVED_ILLEGAL_VECTOR);
+	else
+		vlapic_count(&v->dropped);
+}
+
+__attribute__((noinline)) static void deliver_own_otherwise(struct vlapic *v, unsigned vector, bool level)
+{
+	change_trigger(v, vector / 32, BIT32(vector % 32));
+	vlapic_deliver_own(v, vector, level);
+}
+
+/* No call is followed by anything: then no register is kept. */
+void vlapic_deliver_own(struct vlapic *v, unsigned vector, bool level)
 {
 	uint32_t bit = BIT32(vector % 32);
 	uint32_t *irr = vlapic_vector_word(v, LAPIC_IRR, vector);
 
-	if (!v->enabled) {
-		vlapic_count(&v->dropped);
-		return false;
+	if (unlikely(!takes_own(v, vector))) {
+		refuse_own(v);
+		return;
 	}
-	if (vector < VECTOR_ILLEGAL_BELOW) {
-		vlapic_error(v, LAPIC_ESR_RECEIVED_ILLEGAL_VECTOR);
-		return false;
+	if (unlikely(wrong_triggers(v, vector / 32, bit, level ? bit : 0) != 0)) {
+		deliver_own_otherwise(v, vector, level);
+		return;
 	}
-	set_trigger(v, vector / 32, bit, level ? bit : 0);
-	if ((*irr & bit) != 0) {
+	if (unlikely((*irr & bit) != 0)) {
 		vlapic_count(&v->coalesced);
-		return true;
+		return;
 	}
 	*irr |= bit;
 	vlapic_count(&v->accepted);
@@ -279,7 +300,6 @@ bool vlapic_deliver_own(struct vlapic *v, unsigned vector, bool level)
 		v->irr_words |= BIT32(vector / 32);
 		v->ops->raised(v->ctx);
 	}
-	return true;
 }
 
 static bool accept_fixed(struct vlapic *v, unsigned vector, bool level)
@@ -409,10 +429,11 @@ void vlapic_fire_lvt(struct vlapic *v, unsigned offset)
 	case LAPIC_LVT_DM_FIXED:
 		if (level && v->lint0_remote_irr)
 			return;
-		if (vlapic_deliver_own(v, lvt & LAPIC_LVT_VECTOR_MASK, level) && level) {
+		if (level && takes_own(v, lvt & LAPIC_LVT_VECTOR_MASK)) {
 			v->lint0_remote_irr = true;
 			vlapic_set_reg(v, offset, lvt | LAPIC_LVT_REMOTE_IRR);
 		}
+		vlapic_deliver_own(v, lvt & LAPIC_LVT_VECTOR_MASK, level);
 		break;
 	case LAPIC_LVT_DM_NMI:
 		vlapic_deliver(v, VLAPIC_NMI, 0, false);

@@ -101,7 +101,7 @@ static void write_svr(struct vlapic *v, uint32_t value)
 	__atomic_store_n(&v->enabled, enable, __ATOMIC_RELAXED);
 }
 
-static void send_to_others(struct vlapic *v, uint32_t low, uint32_t dest)
+__attribute__((noinline)) static void send_to_others(struct vlapic *v, uint32_t low, uint32_t dest)
 {
 	struct vlapic_ipi ipi = {.dest = dest,
 				 .vector = (uint8_t)(low & LAPIC_ICR_VECTOR_MASK),
@@ -122,21 +122,28 @@ static void send_to_others(struct vlapic *v, uint32_t low, uint32_t dest)
 	v->ops->send_ipi(v->ctx, &ipi);
 }
 
-/* "Valid Combinations for the ... Local xAPIC Interrupt Command Register": with this shorthand only fixed. */
-static void send_to_self(struct vlapic *v, uint32_t low)
+__attribute__((noinline)) static void misuse_self(struct vlapic *v, bool is_fixed)
 {
-	uint32_t vector = low & LAPIC_ICR_VECTOR_MASK;
-	bool is_fixed = (low & LAPIC_ICR_DM_MASK) == LAPIC_ICR_DM_FIXED;
-
-	if (is_fixed && vector < 16) {
+	if (is_fixed) {
 		vlapic_error(v, LAPIC_ESR_SEND_ILLEGAL_VECTOR);
 		return;
 	}
 	v->ipis_sent++;
-	if (is_fixed)
-		vlapic_deliver_own(v, vector, false);
-	else
-		vlapic_count(&v->dropped);
+	vlapic_count(&v->dropped);
+}
+
+/* "Valid Combinations for the ... Local xAPIC Interrupt Command Register": with this shorthand only fixed. */
+static inline void send_to_self(struct vlapic *v, uint32_t low)
+{
+	uint32_t vector = low & LAPIC_ICR_VECTOR_MASK;
+	bool is_fixed = (low & LAPIC_ICR_DM_MASK) == LAPIC_ICR_DM_FIXED;
+
+	if (unlikely(!is_fixed || vector < 16)) {
+		misuse_self(v, is_fixed);
+		return;
+	}
+	v->ipis_sent++;
+	vlapic_deliver_own(v, vector, false);
 }
 
 void vlapic_send_icr(struct vlapic *v, uint32_t low, uint32_t dest)

@@ -14,10 +14,15 @@ static inline void vlapic_set_reg(struct vlapic *v, unsigned offset, uint32_t va
 	__atomic_store_n(&v->regs[offset / 4], value, __ATOMIC_RELAXED);
 }
 
-/* The word of a 256-bit register (ISR, TMR, IRR) that holds the vector's bit. */
+/* The n-th word of a 256-bit register (ISR, TMR, IRR); and the one that holds the vector's bit. */
+static inline uint32_t *vlapic_word(struct vlapic *v, unsigned offset, unsigned n)
+{
+	return v->regs + offset / 4 + (size_t)n * (LAPIC_VECTOR_REG_STRIDE / 4);
+}
+
 static inline uint32_t *vlapic_vector_word(struct vlapic *v, unsigned offset, unsigned vector)
 {
-	return &v->regs[(offset + vector / 32 * LAPIC_VECTOR_REG_STRIDE) / 4];
+	return vlapic_word(v, offset, vector / 32);
 }
 
 /* Take what other CPUs have left for this APIC. */
@@ -46,7 +51,7 @@ static inline void vlapic_count(uint64_t *counter)
 }
 
 /* A fixed interrupt of one's own (a local source, an IPI to oneself): without the way through the atomic words. */
-bool vlapic_deliver_own(struct vlapic *v, unsigned vector, bool level);
+void vlapic_deliver_own(struct vlapic *v, unsigned vector, bool level);
 
 /* The owner, and a processor that delivers, are to know of the mode and of everything that a reset changed. */
 void vlapic_mode_changed(struct vlapic *v);

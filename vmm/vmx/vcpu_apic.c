@@ -73,15 +73,29 @@ void vcpu_hw_apic_vectors(struct vcpu *v, uint8_t requested, uint8_t in_service)
 	vmcs_close(&w);
 }
 
-void vcpu_hw_apic_request(struct vcpu *v, uint8_t vector)
+static inline void request(struct vcpu *v, uint8_t vector)
 {
-	struct vmcs_window w = vmcs_open(v);
-	uint32_t status = vmread32(VMCS_GUEST_INTERRUPT_STATUS);
+	uint64_t status = vmread(VMCS_GUEST_INTERRUPT_STATUS);
 
 	vcpu_settle_shadows(v);
 	if ((uint8_t)status < vector)
-		vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (status & ~0xffu) | vector);
+		vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (status & ~0xffull) | vector);
+}
+
+__attribute__((noinline)) static void request_elsewhere(struct vcpu *v, uint8_t vector)
+{
+	struct vmcs_window w = vmcs_open(v);
+
+	request(v, vector);
 	vmcs_close(&w);
+}
+
+void vcpu_hw_apic_request(struct vcpu *v, uint8_t vector)
+{
+	if (likely(this_vmx_cpu()->current == v->hw))
+		request(v, vector);
+	else
+		request_elsewhere(v, vector);
 }
 
 void vcpu_hw_apic_eoi_exits(struct vcpu *v, unsigned quarter, uint64_t vectors)

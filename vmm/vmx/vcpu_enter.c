@@ -145,17 +145,20 @@ void vmx_nmi_window(struct trap_frame *frame)
 		frame->rip = (uintptr_t)vmx_window_out;
 }
 
+static inline void end_shadows(void)
+{
+	uint32_t blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
+
+	if (unlikely(blocking & BLOCKING_SHADOWS))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~BLOCKING_SHADOWS);
+}
+
 /* RIP is not where it was at the exit: an instruction was stepped over, and the shadows that the VMCS has are out of date. (So
  * each way of reading an exit fills in v->exit.rip.) */
 void vcpu_settle_shadows(struct vcpu *v)
 {
-	uint32_t blocking;
-
-	if (vmread(VMCS_GUEST_RIP) == v->exit.rip)
-		return;
-	blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
-	if (blocking & BLOCKING_SHADOWS)
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~BLOCKING_SHADOWS);
+	if (vmread(VMCS_GUEST_RIP) != v->exit.rip)
+		end_shadows();
 }
 
 /* A guest comes to be blocked by an NMI alone, and each of its NMIs is injected: with none since NMIs were last seen free, what
@@ -189,20 +192,25 @@ COLD static uint64_t wrapped(uint64_t rip)
 	return in_64bit_code() ? rip : (uint32_t)rip;
 }
 
-/* RFLAGS is such that more may end with the instruction than a glance tells. */
-__attribute__((noinline)) static void finish_step(struct vcpu *v)
+COLD static void finish_flags(uint64_t rflags)
 {
-	const struct vcpu_hw *hw = v->hw;
-	const uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
-
-	if (!(rflags & (RFLAGS_TF | RFLAGS_RF)) && !(hw->proc_ctls & (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)) &&
-	    !apic_irq_waits(hw))
-		return;
-	vcpu_settle_shadows(v);
 	if (rflags & RFLAGS_RF)
 		vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
 	if (rflags & RFLAGS_TF)
 		make_step_pending();
+}
+
+/* RFLAGS is such that more may end with the instruction than a glance tells. */
+__attribute__((noinline)) static void finish_step(const struct vcpu_hw *hw)
+{
+	const uint64_t rflags = vmread_known(VMCS_GUEST_RFLAGS);
+
+	if (!(rflags & (RFLAGS_TF | RFLAGS_RF)) && !(hw->proc_ctls & (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)) &&
+	    !apic_irq_waits(hw))
+		return;
+	end_shadows();
+	if (unlikely(rflags & (RFLAGS_TF | RFLAGS_RF)))
+		finish_flags(rflags);
 }
 
 /* A window always has a look, by the bit of RFLAGS that is always 1. An interrupt that the processor delivers by itself
@@ -229,7 +237,7 @@ static inline void step_over(struct vcpu *v, uint64_t rip, uint64_t insn_len)
 		next = wrapped(next);
 	vmwrite_known(VMCS_GUEST_RIP, next);
 	if (unlikely(vmread_known(VMCS_GUEST_RFLAGS) & v->loop.step_watch))
-		finish_step(v);
+		finish_step(v->hw);
 }
 
 void vcpu_hw_step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len)
