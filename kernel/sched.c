@@ -69,6 +69,7 @@ static void cpu_init(struct sched *s, uint32_t id, const struct alloc_lock *lock
 	struct sched_cpu *c = &s->cpu[id];
 
 	c->id = id;
+	c->others = s->present & ~BIT64(id);
 	c->sched = s;
 	c->vtime = VTIME_START;
 	if (lock != NULL)

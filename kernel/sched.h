@@ -73,7 +73,8 @@ struct sched_entity {
 	uint32_t lease_percent; /* the cap when they were handed out */
 	uint64_t queue_weight;  /* what it counts in its CPU's weight */
 
-	struct sched_entity *child, *next, *prev; /* heap, as in sched_queue.c */
+	struct sched_heap *heap;                  /* in which it waits, or would if it were not boosted */
+	struct sched_entity *child, *next, *prev; /* there, as in sched_queue.c */
 	struct list waiting;                      /* in its CPU's list, the longest waiter first */
 	struct list boost;                        /* in its CPU's list of boosted ones */
 	struct deadline unpark;
@@ -89,6 +90,7 @@ struct sched_cpu {
 	uint64_t until;  /* own CPU only: end of the slice, or of the idling */
 	uint32_t kicked; /* any CPU sets it: look again now */
 	uint32_t id;
+	uint64_t others; /* CPUs in use but this one; never changes */
 	struct sched *sched;
 	struct alloc_lock lock;
 

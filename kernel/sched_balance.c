@@ -51,7 +51,7 @@ void sched_rebase(struct sched_entity *e, struct sched_cpu *to)
 uint64_t sched_latest_elsewhere(const struct sched_cpu *c, const struct sched_entity *e, uint64_t least,
 				unsigned rounds)
 {
-	uint64_t others = sched_get(e->pins) & c->sched->present & ~BIT64(c->id);
+	uint64_t others = sched_get(e->pins) & c->others;
 
 	for (; others != 0; others &= others - 1) {
 		const struct sched_cpu *o = &c->sched->cpu[bits_ffs(others)];
@@ -75,16 +75,11 @@ uint64_t sched_kick(struct sched_cpu *c)
 	return BIT64(c->id);
 }
 
-/* Does nobody wait on any other CPU? Then the slice of the one that c runs, which is alone there, has no end. The bit is set
- * before the look, and who waits is visible before close_all(): one of the two sees the other. */
-bool sched_open(struct sched_cpu *c)
+/* The look of sched_open(). */
+bool sched_may_stay_open(struct sched_cpu *c)
 {
-	struct sched *s = c->sched;
-
-	c->open = true;
-	__atomic_fetch_or(&s->open, BIT64(c->id), __ATOMIC_SEQ_CST);
-	for (uint64_t left = s->present & ~BIT64(c->id); left != 0; left &= left - 1) {
-		if (sched_get(s->cpu[bits_ffs(left)].count) > 1) {
+	for (uint64_t left = c->others; left != 0; left &= left - 1) {
+		if (sched_get(c->sched->cpu[bits_ffs(left)].count) > 1) {
 			sched_close(c);
 			return false;
 		}
@@ -162,7 +157,7 @@ uint64_t sched_pass_call(struct sched_cpu *c)
 {
 	uint64_t idle = sched_get(c->sched->idle), kicks = 0;
 
-	for (uint64_t left = c->sched->present & ~BIT64(c->id); left != 0 && idle != 0; left &= left - 1) {
+	for (uint64_t left = c->others; left != 0 && idle != 0; left &= left - 1) {
 		const struct sched_cpu *o = &c->sched->cpu[bits_ffs(left)];
 		uint64_t able = idle & sched_get(o->movable_pins);
 
@@ -294,16 +289,17 @@ static bool take_from(struct sched_cpu *c, struct sched_cpu *o, const uint64_t *
  * Context: c's lock, which may be let go of meanwhile; nobody runs on c. */
 void sched_pull(struct sched_cpu *c, uint64_t now)
 {
-	uint64_t from = c->sched->present & ~BIT64(c->id);
+	uint64_t from = c->others;
 
 	while (from != 0) {
-		struct sched_entity *first = sched_queue_choose(c, now);
+		struct sched_entity *in_order = sched_queue_first(c);
+		struct sched_entity *first = sched_queue_choose(c, in_order, now);
 		uint64_t key = first != NULL ? first->key : 0;
 		struct sched_cpu *o;
 		bool taken;
 
 		/* A boosted, favoured or overdue one is not compared: it is out of order anyway. */
-		if (first != NULL && first != sched_queue_first(c))
+		if (first != NULL && first != in_order)
 			return;
 		o = most_urgent(c, from, first != NULL ? &key : NULL);
 		if (o == NULL)

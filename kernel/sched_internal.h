@@ -67,8 +67,9 @@ static inline uint64_t sched_entity_weight(const struct sched_entity *e)
 {
 	uint32_t active = sched_get(e->group->active), weight = sched_get(e->group->weight) << 8;
 
-	if (active > 1)
-		weight /= active;
+	if (likely(active <= 1))
+		return weight;
+	weight /= active;
 	return weight != 0 ? weight : 1;
 }
 
@@ -112,14 +113,29 @@ static inline struct sched_entity *sched_queue_first(const struct sched_cpu *c)
 	return sched_goes_first(a, b) ? a : b;
 }
 
+/* Does the entity wait where other CPUs look? */
+static inline bool sched_is_movable(const struct sched_cpu *c, const struct sched_entity *e)
+{
+	return e->heap == &c->movable;
+}
+
 /* When the longest waiter has waited for as many slices as there are entities here. */
 static inline uint64_t sched_queue_overdue_at(const struct sched_cpu *c)
 {
-	const struct list *first = list_first(&c->waiting);
-
-	if (first == NULL)
+	if (list_empty(&c->waiting))
 		return DEADLINE_NEVER;
-	return container_of(first, struct sched_entity, waiting)->since + c->count * sched_get(c->sched->slice);
+	return container_of(c->waiting.next, struct sched_entity, waiting)->since +
+	       c->count * sched_get(c->sched->slice);
+}
+
+/* No longer count the entity among those that wait or run here. */
+static inline void sched_queue_detach(struct sched_cpu *c, const struct sched_entity *e)
+{
+	assert(c->count > 0 && c->weight >= e->queue_weight);
+	sched_set(c->weight, c->weight - e->queue_weight);
+	sched_set(c->count, c->count - 1);
+	if (e->boosted)
+		sched_set(c->boosts, c->boosts - 1);
 }
 
 /* The CPU gets something to do. Returns whether it was idle, to one caller only: who gets true has to kick it, or is it. */
@@ -134,11 +150,11 @@ static inline bool sched_claim_idle(struct sched_cpu *c)
 uint64_t sched_round_ticks(const struct sched_cpu *c, uint32_t count);
 uint64_t sched_round(const struct sched_cpu *c);
 void sched_queue_attach(struct sched_cpu *c, struct sched_entity *e);
-void sched_queue_detach(struct sched_cpu *c, struct sched_entity *e);
 void sched_queue_reweigh(struct sched_cpu *c, struct sched_entity *e);
 void sched_queue_insert(struct sched_cpu *c, struct sched_entity *e, uint64_t now);
 void sched_queue_remove(struct sched_cpu *c, struct sched_entity *e);
-struct sched_entity *sched_queue_choose(struct sched_cpu *c, uint64_t now);
+void sched_heap_remove(struct sched_heap *h, struct sched_entity *e);
+void sched_publish_movable(struct sched_cpu *c);
 void sched_queue_begin(struct sched_cpu *c, struct sched_entity *e);
 void sched_queue_enter(struct sched_cpu *c, struct sched_entity *e, uint64_t now, bool may_boost);
 uint64_t sched_queue_clamp(const struct sched_cpu *c, const struct sched_entity *e, uint64_t start, bool slept);
@@ -157,14 +173,14 @@ void sched_pull(struct sched_cpu *c, uint64_t now);
 uint64_t sched_kick(struct sched_cpu *c);
 uint64_t sched_call_idle(struct sched_cpu *c);
 uint64_t sched_pass_call(struct sched_cpu *c);
-bool sched_open(struct sched_cpu *c);
+bool sched_may_stay_open(struct sched_cpu *c);
 void sched_close(struct sched_cpu *c);
 void sched_catch_up_all(struct sched *s, uint64_t now);
 void sched_set_idle(struct sched_cpu *c);
 void sched_align(struct sched *s, uint64_t now);
 
 /* sched_pick.c */
-void sched_catch_up(struct sched_cpu *c, uint64_t now);
+void sched_catch_up_open(struct sched_cpu *c, uint64_t now);
 
 /* sched_cap.c */
 bool sched_cap_take(struct sched_entity *e, uint32_t percent, uint64_t want, uint64_t now, uint64_t *at);
@@ -183,4 +199,55 @@ static inline void sched_cap_settle(struct sched_entity *e, uint64_t ran)
 {
 	if (unlikely(e->lease != 0))
 		sched_cap_give_back(e, ran);
+}
+
+/* Where a slice has no end, what its ends would have done is done when somebody looks. */
+static inline void sched_catch_up(struct sched_cpu *c, uint64_t now)
+{
+	if (unlikely(c->open) && c->current != NULL)
+		sched_catch_up_open(c, now);
+}
+
+/* Does nobody wait on any other CPU? Then the slice of the one that c runs, which is alone there, has no end. The bit is set
+ * before the look, and who waits is visible before all are closed: one of the two sees the other. */
+static inline bool sched_open(struct sched_cpu *c)
+{
+	c->open = true;
+	__atomic_fetch_or(&c->sched->open, BIT64(c->id), __ATOMIC_SEQ_CST);
+	return likely(c->others == 0) || sched_may_stay_open(c);
+}
+
+/* Take out of the queue who waits there. */
+static inline void sched_queue_pop(struct sched_cpu *c, struct sched_entity *e)
+{
+	list_remove(&e->waiting);
+	if (e->boosted) {
+		list_remove(&e->boost);
+		if (sched_is_movable(c, e))
+			sched_set(c->boosts_movable, c->boosts_movable - 1);
+	} else if (e->heap->root == e && e->child == NULL) {
+		e->heap->root = NULL;
+		sched_set(e->heap->count, 0);
+	} else {
+		sched_heap_remove(e->heap, e);
+	}
+	if (c->favoured == e)
+		c->favoured = NULL;
+	if (sched_is_movable(c, e))
+		sched_publish_movable(c);
+}
+
+/* Who is next; it stays in the queue. NULL: nobody waits.  first: sched_queue_first(c). */
+static inline struct sched_entity *sched_queue_choose(const struct sched_cpu *c, struct sched_entity *first,
+						      uint64_t now)
+{
+	if (list_empty(&c->waiting))
+		return NULL;
+	if (unlikely(now >= sched_queue_overdue_at(c)))
+		return container_of(c->waiting.next, struct sched_entity, waiting);
+	if (!list_empty(&c->boosted))
+		return container_of(c->boosted.next, struct sched_entity, boost);
+	if (unlikely(c->favoured != NULL))
+		return c->favoured;
+	return first;
 }

@@ -34,7 +34,6 @@ static inline void account(struct sched_cpu *c, struct sched_entity *e, uint64_t
 {
 	uint64_t used = sched_virtual(ran, weight);
 
-	e->since += ran;
 	e->stats.run_ticks += ran;
 	e->used += used;
 	e->debt += used;
@@ -42,20 +41,18 @@ static inline void account(struct sched_cpu *c, struct sched_entity *e, uint64_t
 	sched_settle_debt(e);
 }
 
-/* Where a slice has no end, what its ends would have done is done when somebody looks: the turns that have passed whole are
- * counted, at the weight with which they began. */
-void sched_catch_up(struct sched_cpu *c, uint64_t now)
+/* See sched_catch_up(): the turns that have passed whole are counted, at the weight with which they began.  Context: one runs on c, whose slice has no end. */
+void sched_catch_up_open(struct sched_cpu *c, uint64_t now)
 {
 	struct sched_entity *e = c->current;
-	uint64_t ran, turn;
+	uint64_t ran = sched_elapsed(e->since, now), turn;
 
-	if (likely(!c->open) || e == NULL)
-		return;
-	ran = sched_elapsed(e->since, now);
 	if (ran < e->turn_left)
 		return;
 	turn = turn_ticks(c, e);
-	account(c, e, ran - (ran - e->turn_left) % turn, e->queue_weight);
+	ran -= (ran - e->turn_left) % turn;
+	account(c, e, ran, e->queue_weight);
+	e->since += ran;
 	sched_end_turn(e);
 	sched_set(c->vtime, e->start);
 	e->key = e->start = sched_queue_clamp(c, e, e->start, false);
@@ -70,7 +67,7 @@ static inline uint64_t stop_current(struct sched_cpu *c, uint64_t now)
 	uint64_t ran;
 
 	if (c->open) {
-		sched_catch_up(c, now);
+		sched_catch_up_open(c, now);
 		sched_close(c);
 	}
 	c->current = NULL;
@@ -82,19 +79,19 @@ static inline uint64_t stop_current(struct sched_cpu *c, uint64_t now)
 }
 
 /* Take the running entity off for good: it does not wait for the CPU any more. */
-static void dismiss_current(struct sched_cpu *c, uint64_t now)
+static inline void dismiss_current(struct sched_cpu *c, uint64_t now)
 {
 	struct sched_entity *e = c->current;
 
 	(void)stop_current(c, now);
-	unboost(c, e);
-	sched_end_turn(e);
-	e->yielded = false;
 	sched_queue_detach(c, e);
+	e->boosted = false;
+	e->yielded = false;
+	sched_end_turn(e);
 }
 
 /* It sleeps, or is off if it was removed. */
-static void put_to_rest(struct sched_entity *e)
+static inline void put_to_rest(struct sched_entity *e)
 {
 	enum sched_state state = e->leaving ? SCHED_OFF : SCHED_BLOCKED;
 
@@ -106,7 +103,7 @@ static void put_to_rest(struct sched_entity *e)
 
 /* The running entity joins those that wait. One that was interrupted in its turn keeps its place, with what is left of the
  * turn; one that yielded goes behind all others, but keeps its account. */
-static void put_back_current(struct sched_cpu *c, uint64_t now)
+__attribute__((noinline)) static void put_back_current(struct sched_cpu *c, uint64_t now)
 {
 	struct sched_entity *e = c->current;
 	uint64_t ran = stop_current(c, now);
@@ -127,7 +124,7 @@ static void put_back_current(struct sched_cpu *c, uint64_t now)
 }
 
 /* The running entity may not run here any more: it goes to a CPU where it may.  Context: c's lock. */
-static uint64_t evict_current(struct sched_cpu *c, uint64_t now)
+__attribute__((noinline)) static uint64_t evict_current(struct sched_cpu *c, uint64_t now)
 {
 	uint64_t kicks = 0;
 
@@ -152,22 +149,24 @@ static uint64_t evict_current(struct sched_cpu *c, uint64_t now)
 }
 
 /* Whom the CPU ran until now, if anybody: it sleeps, is off, or waits again. Returns the CPUs to kick. */
-static uint64_t leave_current(struct sched_cpu *c, uint64_t now)
+static inline uint64_t leave_current(struct sched_cpu *c, uint64_t now)
 {
 	struct sched_entity *e = c->current;
 	uint64_t kicks = 0;
-	bool blocked;
+	bool blocked = false;
 
 	if (e == NULL)
 		return 0;
-	blocked = c->blocking && !e->wake_pending;
-	if (c->blocking)
+	if (c->blocking) {
+		c->blocking = false;
+		blocked = !e->wake_pending;
 		e->wake_pending = false;
-	c->blocking = false;
-	if (unlikely(!sched_allowed(e, c)) && !blocked)
+	}
+	if (!blocked && unlikely(!sched_allowed(e, c))) {
 		kicks = evict_current(c, now);
-	if (c->current == NULL)
-		return kicks;
+		if (c->current == NULL)
+			return kicks;
+	}
 	if (blocked || e->leaving) {
 		dismiss_current(c, now);
 		put_to_rest(e);
@@ -187,9 +186,9 @@ static void note_wait(struct sched_entity *e, uint64_t now)
 }
 
 /* A waiting entity has to leave the CPU to others until `at`. */
-static void park(struct sched_cpu *c, struct sched_entity *e, uint64_t at, uint64_t now)
+__attribute__((noinline)) static void park(struct sched_cpu *c, struct sched_entity *e, uint64_t at, uint64_t now)
 {
-	sched_queue_remove(c, e);
+	sched_queue_pop(c, e);
 	note_wait(e, now);
 	sched_queue_detach(c, e);
 	e->boosted = false;
@@ -201,27 +200,28 @@ static void park(struct sched_cpu *c, struct sched_entity *e, uint64_t at, uint6
 }
 
 /* How long the one that goes next may run. Who is next only for having waited so long gets a glimpse of the CPU. */
-static void set_turn(const struct sched_cpu *c, struct sched_entity *e)
+static inline void set_turn(const struct sched_cpu *c, struct sched_entity *e, const struct sched_entity *first)
 {
 	if (e->turn_left == 0)
 		e->turn_left = turn_ticks(c, e);
-	if (!e->boosted && e != c->favoured && e != sched_queue_first(c))
+	if (unlikely(e != first) && !e->boosted && e != c->favoured)
 		e->turn_left = c->sched->turn_min;
 }
 
-/* Who runs next; it still waits. NULL: nobody can. */
-static struct sched_entity *choose(struct sched_cpu *c, uint64_t now)
+/* Who runs next; it still waits. NULL: nobody can.  *first: who would by the order of the queue. */
+static inline struct sched_entity *choose(struct sched_cpu *c, struct sched_entity **first, uint64_t now)
 {
 	struct sched_entity *e;
 	uint64_t at;
 
 	for (;;) {
-		if (c->sched->present != BIT64(c->id))
+		if (c->others != 0)
 			sched_pull(c, now);
-		e = sched_queue_choose(c, now);
+		*first = sched_queue_first(c);
+		e = sched_queue_choose(c, *first, now);
 		if (e == NULL)
 			return NULL;
-		set_turn(c, e);
+		set_turn(c, e, *first);
 		if (sched_cap_admit(e, e->turn_left, now, &at)) {
 			if (e->lease != 0 && e->lease < e->turn_left)
 				e->turn_left = e->lease;
@@ -231,16 +231,14 @@ static struct sched_entity *choose(struct sched_cpu *c, uint64_t now)
 	}
 }
 
-/* The last look before the CPU idles. It counts as idle already, so that whoever makes work after the look sees that, and
- * kicks it. What it finds may have to be parked, and coming here it has ended the idling: hence the loop. */
-static struct sched_entity *choose_or_idle(struct sched_cpu *c, uint64_t now)
+/* The last look before the CPU idles is one at which it counts as idle already, so that whoever makes work after the look sees
+ * that, and kicks it. What comes to it meanwhile ends the idling, and may have to be parked: hence the loop. */
+static inline struct sched_entity *choose_or_idle(struct sched_cpu *c, struct sched_entity **first, uint64_t now)
 {
 	struct sched_entity *e;
 
-	do {
+	while ((e = choose(c, first, now)) == NULL && !bits_test(sched_get(c->sched->idle), c->id))
 		sched_set_idle(c);
-		e = choose(c, now);
-	} while (e == NULL && !bits_test(sched_get(c->sched->idle), c->id));
 	return e;
 }
 
@@ -254,28 +252,25 @@ static void start_running(struct sched_cpu *c, struct sched_entity *e, uint64_t 
 	c->last = e;
 }
 
-static void run(struct sched_cpu *c, struct sched_entity *e, uint64_t now)
+static inline void run(struct sched_cpu *c, struct sched_entity *e, const struct sched_entity *first, uint64_t now)
 {
 	/* Who goes out of order says nothing of how far the queue has got. */
-	if (!e->boosted && e->key == e->start && e == sched_queue_first(c))
+	if (e == first && !e->boosted && e->key == e->start)
 		sched_set(c->vtime, e->start);
-	sched_queue_remove(c, e);
+	sched_queue_pop(c, e);
 	note_wait(e, now);
 	start_running(c, e, now);
 }
 
-/* When to pick again. Who has the CPU to himself need not: who comes to wait, anywhere, has this CPU kicked. */
-static uint64_t slice_end(struct sched_cpu *c, uint64_t now)
+/* When to pick again, with e running. */
+__attribute__((noinline)) static uint64_t turn_end(const struct sched_cpu *c, const struct sched_entity *e,
+						   uint64_t now)
 {
-	const struct sched_entity *e = c->current;
 	uint64_t soonest = now + c->sched->turn_min;
 	uint64_t end = deadline_next(&c->parked);
 	uint64_t overdue = sched_queue_overdue_at(c);
-	uint64_t ticks;
+	uint64_t ticks = e->turn_left;
 
-	if (e == NULL || (end == DEADLINE_NEVER && c->count == 1 && !e->boosted && e->lease == 0 && sched_open(c)))
-		return end;
-	ticks = e->turn_left;
 	if (e->boosted && e->boost_left < ticks)
 		ticks = e->boost_left;
 	if (overdue < end)
@@ -285,13 +280,22 @@ static uint64_t slice_end(struct sched_cpu *c, uint64_t now)
 	return end > soonest ? end : soonest;
 }
 
+/* Who has the CPU to himself need not: who comes to wait, anywhere, has this CPU kicked. */
+static inline uint64_t slice_end(struct sched_cpu *c, const struct sched_entity *e, uint64_t now)
+{
+	if (c->count == 1 && !e->boosted && e->lease == 0 && deadline_next(&c->parked) == DEADLINE_NEVER &&
+	    sched_open(c))
+		return DEADLINE_NEVER;
+	return turn_end(c, e, now);
+}
+
 /* Choose what the CPU does next; what it ran until now waits again, or sleeps if sched_block() came before.
  * *slice: when to ask again, and whom to kick.
  * Returns the entity to run, which may be the one that ran; NULL: none, the CPU is to idle until slice->until, or a kick.
  * Context: on the CPU itself, when sched_due() or after sched_block(), sched_yield_to() or idling; no locks. */
 struct sched_entity *sched_pick(struct sched_cpu *c, uint64_t now, struct sched_slice *slice)
 {
-	struct sched_entity *e;
+	struct sched_entity *e, *first;
 	bool kicked;
 
 	sched_lock(c);
@@ -300,20 +304,19 @@ struct sched_entity *sched_pick(struct sched_cpu *c, uint64_t now, struct sched_
 	slice->kicks = leave_current(c, now);
 	if (unlikely(deadline_next(&c->parked) <= now))
 		(void)deadline_expire(&c->parked, now);
-	e = choose(c, now);
-	if (e == NULL)
-		e = choose_or_idle(c, now);
+	e = choose_or_idle(c, &first, now);
 	if (e != NULL) {
 		(void)sched_claim_idle(c);
-		run(c, e, now);
+		run(c, e, first, now);
 		if (!list_empty(&c->waiting))
 			slice->kicks |= sched_call_idle(c);
 		if (kicked)
 			slice->kicks |= sched_pass_call(c);
+		slice->until = c->until = slice_end(c, e, now);
 	} else {
 		c->last = NULL;
+		slice->until = c->until = deadline_next(&c->parked);
 	}
-	slice->until = c->until = slice_end(c, now);
 	sched_unlock(c);
 	if (unlikely(now >= sched_get(c->sched->next_align)))
 		sched_align(c->sched, now);
@@ -345,7 +348,7 @@ bool sched_resume(struct sched_cpu *c, struct sched_entity *e, uint64_t now, str
 		e->turn_left = turn_ticks(c, e);
 		start_running(c, e, now);
 		slice->kicks = 0;
-		slice->until = c->until = slice_end(c, now);
+		slice->until = c->until = slice_end(c, e, now);
 	}
 	sched_unlock(c);
 	return resumed;

@@ -57,7 +57,7 @@ static void heap_insert(struct sched_heap *h, struct sched_entity *e)
 	sched_set(h->count, h->count + 1);
 }
 
-static void heap_remove(struct sched_heap *h, struct sched_entity *e)
+void sched_heap_remove(struct sched_heap *h, struct sched_entity *e)
 {
 	struct sched_entity *below = meld_siblings(e->child);
 
@@ -131,7 +131,7 @@ uint64_t sched_round(const struct sched_cpu *c)
 	return weight != 0 ? sched_virtual(sched_round_ticks(c, sched_get(c->count)), weight) : 1;
 }
 
-/* Count the entity among those that wait or run here, or no longer. */
+/* Count the entity among those that wait or run here. */
 void sched_queue_attach(struct sched_cpu *c, struct sched_entity *e)
 {
 	e->queue_weight = sched_entity_weight(e);
@@ -139,15 +139,6 @@ void sched_queue_attach(struct sched_cpu *c, struct sched_entity *e)
 	sched_set(c->count, c->count + 1);
 	if (e->boosted)
 		sched_set(c->boosts, c->boosts + 1);
-}
-
-void sched_queue_detach(struct sched_cpu *c, struct sched_entity *e)
-{
-	assert(c->count > 0 && c->weight >= e->queue_weight);
-	sched_set(c->weight, c->weight - e->queue_weight);
-	sched_set(c->count, c->count - 1);
-	if (e->boosted)
-		sched_set(c->boosts, c->boosts - 1);
 }
 
 /* The weight of an attached entity may have changed, or that of which it is a part. */
@@ -159,7 +150,8 @@ void sched_queue_reweigh(struct sched_cpu *c, struct sched_entity *e)
 	e->queue_weight = weight;
 }
 
-static void publish_movable(struct sched_cpu *c)
+/* What other CPUs see of those that wait in c->movable, or boosted. */
+void sched_publish_movable(struct sched_cpu *c)
 {
 	if (c->movable.root != NULL)
 		sched_set(c->movable_key, c->movable.root->key);
@@ -170,42 +162,30 @@ static void publish_movable(struct sched_cpu *c)
 /* Let an attached entity wait. since: from when on; mostly now, so that its place among the others is found at once. */
 void sched_queue_insert(struct sched_cpu *c, struct sched_entity *e, uint64_t since)
 {
-	bool local = sched_pinned_here(e);
 	struct list *at = c->waiting.prev;
 
+	e->heap = sched_pinned_here(e) ? &c->local : &c->movable;
 	e->state = SCHED_WAITING;
 	e->since = since;
 	while (at != &c->waiting && container_of(at, struct sched_entity, waiting)->since > since)
 		at = at->prev;
 	list_add_after(at, &e->waiting);
-	if (!local)
-		sched_set(c->movable_pins, c->movable_pins | e->pins);
-	if (e->boosted) {
+	if (e->boosted)
 		list_add_back(&c->boosted, &e->boost);
-		if (!local)
-			sched_set(c->boosts_movable, c->boosts_movable + 1);
-	} else {
-		heap_insert(local ? &c->local : &c->movable, e);
-	}
-	publish_movable(c);
+	else
+		heap_insert(e->heap, e);
+	if (!sched_is_movable(c, e))
+		return;
+	sched_set(c->movable_pins, c->movable_pins | e->pins);
+	if (e->boosted)
+		sched_set(c->boosts_movable, c->boosts_movable + 1);
+	sched_publish_movable(c);
 }
 
 void sched_queue_remove(struct sched_cpu *c, struct sched_entity *e)
 {
-	bool local = sched_pinned_here(e);
-
 	assert(e->state == SCHED_WAITING && e->cpu == c);
-	list_remove(&e->waiting);
-	if (e->boosted) {
-		list_remove(&e->boost);
-		if (!local)
-			sched_set(c->boosts_movable, c->boosts_movable - 1);
-	} else {
-		heap_remove(local ? &c->local : &c->movable, e);
-	}
-	if (c->favoured == e)
-		c->favoured = NULL;
-	publish_movable(c);
+	sched_queue_pop(c, e);
 }
 
 /* A start time that fits this queue. Not earlier than its virtual time: sleeping earns nothing. Not so late that the entity
@@ -252,20 +232,6 @@ void sched_queue_enter(struct sched_cpu *c, struct sched_entity *e, uint64_t now
 	e->key = e->start;
 	sched_queue_attach(c, e);
 	sched_queue_insert(c, e, now);
-}
-
-/* Who is next; it stays in the queue. NULL: nobody waits. */
-struct sched_entity *sched_queue_choose(struct sched_cpu *c, uint64_t now)
-{
-	if (list_empty(&c->waiting))
-		return NULL;
-	if (now >= sched_queue_overdue_at(c))
-		return container_of(list_first(&c->waiting), struct sched_entity, waiting);
-	if (!list_empty(&c->boosted))
-		return container_of(list_first(&c->boosted), struct sched_entity, boost);
-	if (c->favoured != NULL)
-		return c->favoured;
-	return sched_queue_first(c);
 }
 
 /* Who of those waiting here goes first among those that may run on cpu. NULL: none. */

@@ -50,6 +50,16 @@ static struct deadline *meld_siblings(struct deadline *first)
 	return heap;
 }
 
+static void note_next(struct deadline_queue *q, uint64_t next)
+{
+	__atomic_store_n(&q->next, next, __ATOMIC_RELAXED);
+}
+
+static uint64_t first_of(const struct deadline *root, uint64_t next)
+{
+	return root != NULL && root->at_tsc < next ? root->at_tsc : next;
+}
+
 /* Put `with` (or nothing) where d hangs in its parent's list of children. */
 static void replace_child(struct deadline *d, struct deadline *with)
 {
@@ -75,7 +85,7 @@ static void replace_child(struct deadline *d, struct deadline *with)
 static void heap_remove(struct deadline *d)
 {
 	struct deadline_queue *q = d->queue;
-	struct deadline *below = meld_siblings(d->child);
+	struct deadline *below = d->child != NULL ? meld_siblings(d->child) : NULL;
 
 	assert(q->armed > 0);
 	if (d == q->root)
@@ -84,6 +94,8 @@ static void heap_remove(struct deadline *d)
 		q->fresh = below;
 	else
 		replace_child(d, below);
+	if (d->at_tsc == q->next)
+		note_next(q, first_of(q->root, first_of(q->fresh, DEADLINE_NEVER)));
 	q->armed--;
 	d->queue = NULL;
 	d->child = d->next = d->prev = NULL;
@@ -92,7 +104,7 @@ static void heap_remove(struct deadline *d)
 /* Make an empty queue.  Context: nobody uses it yet. */
 void deadline_queue_init(struct deadline_queue *q)
 {
-	*q = (struct deadline_queue){0};
+	*q = (struct deadline_queue){.next = DEADLINE_NEVER};
 }
 
 /* Make a deadline that is not armed.
@@ -102,18 +114,33 @@ void deadline_init(struct deadline *d, void (*fire)(void *ctx), void *ctx)
 	*d = (struct deadline){.fire = fire, .ctx = ctx};
 }
 
+static inline void insert(struct deadline_queue *q, struct deadline *d, uint64_t at_tsc)
+{
+	struct deadline **root = q->expiring ? &q->fresh : &q->root;
+
+	d->at_tsc = at_tsc;
+	d->queue = q;
+	*root = meld(*root, d);
+	q->armed++;
+	if (at_tsc < q->next)
+		note_next(q, at_tsc);
+}
+
+__attribute__((noinline)) static void move(struct deadline_queue *q, struct deadline *d, uint64_t at_tsc)
+{
+	heap_remove(d);
+	insert(q, d, at_tsc);
+}
+
 /* Arm a deadline, or move it when it is armed, also from another queue. Set from inside a fire() it waits for the next
  * deadline_expire(), even if its time has passed, so that one that sets itself again cannot hold the CPU for ever.
  * at_tsc: TSC value, any; DEADLINE_NEVER is kept like any other.  Context: the CPU of q, and of the queue it was in. */
 void deadline_set(struct deadline_queue *q, struct deadline *d, uint64_t at_tsc)
 {
-	struct deadline **root = q->expiring ? &q->fresh : &q->root;
-
-	(void)deadline_cancel(d);
-	d->at_tsc = at_tsc;
-	d->queue = q;
-	*root = meld(*root, d);
-	q->armed++;
+	if (unlikely(d->queue != NULL))
+		move(q, d, at_tsc);
+	else
+		insert(q, d, at_tsc);
 }
 
 /* Disarm a deadline. Returns whether it was armed.  Context: the CPU of its queue. */

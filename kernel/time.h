@@ -29,6 +29,7 @@ struct deadline {
 struct deadline_queue {
 	struct deadline *root;  /* heap of what waits, the earliest on top */
 	struct deadline *fresh; /* heap of what was set from inside a fire() */
+	uint64_t next; /* when the earliest of both is due; DEADLINE_NEVER: none is armed; see deadline_next() */
 	bool expiring;
 	size_t armed; /* how many are in both */
 };
@@ -39,14 +40,10 @@ void deadline_set(struct deadline_queue *q, struct deadline *d, uint64_t at_tsc)
 bool deadline_cancel(struct deadline *d);
 size_t deadline_expire(struct deadline_queue *q, uint64_t now_tsc);
 
-/* The TSC value of the earliest deadline; DEADLINE_NEVER when none is armed. */
+/* The TSC value of the earliest deadline; DEADLINE_NEVER when none is armed. Any CPU may ask, at any time. */
 static inline uint64_t deadline_next(const struct deadline_queue *q)
 {
-	uint64_t next = q->root != NULL ? q->root->at_tsc : DEADLINE_NEVER;
-
-	if (q->fresh != NULL && q->fresh->at_tsc < next)
-		next = q->fresh->at_tsc;
-	return next;
+	return __atomic_load_n(&q->next, __ATOMIC_RELAXED);
 }
 
 static inline bool deadline_armed(const struct deadline *d)

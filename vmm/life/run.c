@@ -192,7 +192,7 @@ static bool obey(struct runner *r, const struct vm_exit *e, enum verdict verdict
 /* Until when the guest may run: there is an alarm, somebody else wants to run, or *look has come. */
 static uint64_t next_deadline(const struct runner *r, struct vcpu *v, uint64_t slice_end, uint64_t now, uint64_t *look)
 {
-	uint64_t at = earlier(slice_end, earlier(own_alarm(v), r->next_alarm));
+	uint64_t at = earlier(slice_end, earlier(own_alarm(v), deadline_next(&r->alarms)));
 
 	if (likely(at <= *look))
 		return at;
@@ -209,7 +209,7 @@ static bool time_passes(struct runner *r, struct vcpu *v, uint64_t now, uint64_t
 {
 	if (now >= own_alarm(v))
 		vclock_expire(&v->clock, now + (uint64_t)v->vm->clock_offset);
-	if (now >= __atomic_load_n(&r->next_alarm, __ATOMIC_RELAXED))
+	if (now >= deadline_next(&r->alarms))
 		runner_alarms_expire(r, now);
 	if (now >= stay_end || sched_due(r->sched, now))
 		return false;
@@ -221,7 +221,7 @@ static enum run_end stay(struct runner *r, struct vcpu *v, uint64_t slice_end)
 {
 	const bool has_timer = vcpu_hw_has_timer();
 	uint64_t now = rdtsc(), look = r->cpu == 0 ? now + r->look_ticks : UINT64_MAX;
-	uint64_t deadline = earlier(earlier(slice_end, look), earlier(own_alarm(v), r->next_alarm));
+	uint64_t deadline = earlier(earlier(slice_end, look), earlier(own_alarm(v), deadline_next(&r->alarms)));
 	enum run_end end = RUN_YIELD;
 	enum verdict verdict;
 	int err;
@@ -309,7 +309,7 @@ static void run_slice(struct runner *r, struct vcpu *v, uint64_t slice_end)
  * the way through queues and the monitor, unless there is more to see to. */
 static void idle(struct runner *r, uint64_t until)
 {
-	uint64_t wake = earlier(until, r->next_alarm);
+	uint64_t wake = earlier(until, deadline_next(&r->alarms));
 	struct sched_slice slice;
 	struct vcpu *v;
 	uint64_t now;
@@ -321,7 +321,8 @@ static void idle(struct runner *r, uint64_t until)
 	if (until != UINT64_MAX)
 		return;
 	now = rdtsc();
-	if (now < r->next_alarm || __atomic_load_n(r->attention, __ATOMIC_RELAXED) != 0 || is_called_home(r))
+	if (now < deadline_next(&r->alarms) || __atomic_load_n(r->attention, __ATOMIC_RELAXED) != 0 ||
+	    is_called_home(r))
 		return;
 	v = runner_resume_sleeper(r, now, &slice);
 	if (v != NULL)
@@ -339,7 +340,7 @@ static void runner_turn(struct runner *r, uint64_t until)
 	if (is_called_home(r))
 		return;
 	now = rdtsc();
-	if (now >= r->next_alarm)
+	if (now >= deadline_next(&r->alarms))
 		runner_alarms_expire(r, now);
 	next = sched_pick(r->sched, now, &slice);
 	runner_kick_all(r->host, slice.kicks);

@@ -45,7 +45,6 @@ int runners_init(struct vmm_host *host, uint64_t present)
 		r->cpu = i;
 		r->sched = &host->sched->cpu[i];
 		r->attention = host->attention(i);
-		r->next_alarm = DEADLINE_NEVER;
 		r->look_ticks = host->tsc_hz / 1000 * LOOK_MS;
 		deadline_queue_init(&r->alarms);
 	}
@@ -100,20 +99,13 @@ void seat_alarm_fire(void *ctx)
 	vcpu_notify(ctx, VCPU_REQ_TIMER);
 }
 
-static void note_next(struct runner *r)
-{
-	__atomic_store_n(&r->next_alarm, deadline_next(&r->alarms), __ATOMIC_RELAXED);
-}
-
 /* Where it was armed when it was looked at. */
 __attribute__((noinline)) static void cancel_in(struct deadline_queue *q, struct deadline *d)
 {
 	struct runner *r = container_of(q, struct runner, alarms);
 
 	spin_lock(&r->lock);
-	/* It may have come due meanwhile. */
-	if (deadline_cancel(d))
-		note_next(r);
+	(void)deadline_cancel(d); /* it may have come due meanwhile */
 	spin_unlock(&r->lock);
 }
 
@@ -130,7 +122,6 @@ void runner_alarm_set(struct runner *r, struct deadline *d, uint64_t at_tsc)
 	runner_alarm_cancel(d);
 	spin_lock(&r->lock);
 	deadline_set(&r->alarms, d, at_tsc);
-	note_next(r);
 	spin_unlock(&r->lock);
 	/* Whom this CPU runs is left in time for it. */
 	if (r->current != NULL)
@@ -161,7 +152,6 @@ static struct deadline *take_due(struct runner *r, uint64_t now)
 	if (deadline_next(&r->alarms) <= now) {
 		d = r->alarms.root;
 		(void)deadline_cancel(d);
-		note_next(r);
 	}
 	r->firing = d;
 	spin_unlock(&r->lock);

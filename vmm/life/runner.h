@@ -36,7 +36,6 @@ struct runner {
 	struct spinlock lock;
 	struct deadline_queue alarms;
 	struct deadline *firing; /* taken out of the queue, its fire() runs; set under the lock */
-	uint64_t next_alarm;     /* deadline_next(&alarms); atomic, written under the lock */
 	uint64_t look_ticks;     /* the boot CPU: for how long it may be in a guest whose IF it has not seen set */
 };
 
