@@ -17,12 +17,12 @@ OBJCOPY := $(CROSS_COMPILE)objcopy
 READELF := $(CROSS_COMPILE)readelf
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla -Werror
-# What a guest waits for at an exit is built for speed, all the rest for size.
+# What a guest waits for at an exit is built for speed, all the rest for size; and so is, among the former, what is marked COLD.
 HOT := vmm/exit/% vmm/bus/% vmm/life/run% vmm/vmx/vcpu_enter vmm/vmx/vcpu_apic vmm/vmx/exit_read vmm/vmx/exit_decode vmm/vmx/vcpu_live \
 	vmm/vmx/vcpu_state vmm/core/inject vmm/core/cpuid_policy vmm/core/msr_policy vmm/devices/vlapic% vmm/devices/vioapic \
 	vmm/devices/vpit% vmm/devices/vuart vmm/devices/vacpi_pm vmm/mem/guest_walk kernel/lib/string kernel/lib/ring \
 	kernel/sched_pick kernel/sched_queue kernel/sched_entity kernel/time kernel/idle vmm/life/freeze vmm/life/platform_irq \
-	vmm/mem/guest_mem vmm/mem/slpt vmm/life/clock vmm/life/console drivers/text_screen drivers/vga_text kernel/lib/format
+	vmm/mem/guest_mem vmm/mem/slpt vmm/life/clock vmm/life/console
 FAST := -O2 -falign-functions=1 -falign-loops=1 -falign-jumps=1
 # A copy or a fill inline is REP MOVSB, small but slow: a call is as small.
 SMALL := -Oz -fno-jump-tables -mstringop-strategy=libcall -fno-inline-small-functions -fno-caller-saves -fno-shrink-wrap -fno-optimize-sibling-calls \

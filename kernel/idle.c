@@ -15,7 +15,7 @@ void idle_set_timer(void (*arm)(uint64_t tsc), bool (*pending)(void))
 	timer_pending = pending;
 }
 
-bool idle_timer_is_deadline(void)
+COLD bool idle_timer_is_deadline(void)
 {
 	return timer_pending != NULL;
 }

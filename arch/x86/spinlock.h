@@ -62,7 +62,7 @@ static inline void spin_init_placed(struct spinlock *l, enum lock_rank rank, uin
 }
 
 /* Off the way of those that need not wait. */
-__attribute__((noinline, cold, unused)) static void spin_wait(const struct spinlock *l, uint32_t ticket)
+COLD UNUSED static void spin_wait(const struct spinlock *l, uint32_t ticket)
 {
 	while (__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) != ticket)
 		__asm__ volatile("pause" : : : "memory");

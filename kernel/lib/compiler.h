@@ -11,6 +11,9 @@
 #define PACKED __attribute__((packed))
 #define SECTION(name) __attribute__((section(name)))
 #define UNUSED __attribute__((unused))
+/* In a file that is built for speed (HOT in the Makefile): off the paths that guests wait for. Such a function is built for size,
+ * and not inlined into such a path, where it would make room for its registers. */
+#define COLD __attribute__((noinline, cold))
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

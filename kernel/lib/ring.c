@@ -30,7 +30,7 @@ static void copy_out(const struct ring *r, size_t pos, uint8_t *dst, size_t len)
 
 /* Make an empty ring over storage.
  * size: bytes, a power of two (asserted).  Context: nobody uses it yet. */
-void ring_init(struct ring *r, void *storage, size_t size)
+COLD void ring_init(struct ring *r, void *storage, size_t size)
 {
 	assert(size != 0 && (size & (size - 1)) == 0);
 	*r = (struct ring){.data = storage, .size = size};
@@ -117,7 +117,7 @@ size_t ring_overwrite(struct ring *r, const void *src, size_t len)
 }
 
 /* Make it empty.  Context: nobody else uses the ring. */
-void ring_clear(struct ring *r)
+COLD void ring_clear(struct ring *r)
 {
 	r->tail = r->head;
 }

@@ -155,7 +155,8 @@ void bus_init(struct bus *b)
  * Returns 0; ERR_INVAL (zero length, a missing function), ERR_RANGE (wraps), ERR_OVERLAP, ERR_FULL; nothing changed then.
  * Context: no access to this bus at the same time; not from a device's own read or write, unless the owner knows that
  * the bus does not touch a range after its device has returned (it does not). */
-int bus_register(struct bus *b, uint64_t base, uint64_t len, const struct bus_ops *ops, void *ctx, const char *name)
+COLD int bus_register(struct bus *b, uint64_t base, uint64_t len, const struct bus_ops *ops, void *ctx,
+		      const char *name)
 {
 	unsigned at;
 
@@ -180,7 +181,7 @@ int bus_register(struct bus *b, uint64_t base, uint64_t len, const struct bus_op
 }
 
 /* Take back the range that begins at base. Returns 0 or ERR_NOENT. Context: as bus_register(). */
-int bus_unregister(struct bus *b, uint64_t base)
+COLD int bus_unregister(struct bus *b, uint64_t base)
 {
 	unsigned above = upper_bound(b, base);
 

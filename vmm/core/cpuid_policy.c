@@ -85,7 +85,7 @@ void cpuid_policy_apply(const struct cpuid_policy *p, const struct cpuid_entry *
 	}
 }
 
-bool cpuid_policy_has(const struct cpuid_policy *p, unsigned feature)
+COLD bool cpuid_policy_has(const struct cpuid_policy *p, unsigned feature)
 {
 	unsigned word = feature >> 7;
 	const struct cpuid_entry *e = cpuid_policy_find(p, cpuid_word_leaf[word], cpuid_word_subleaf[word]);

@@ -83,7 +83,7 @@ int msr_policy_write(struct vcpu *v, const struct msr_row *row, uint32_t msr, ui
 	return ERR_FAULT;
 }
 
-void msr_policy_reset(struct vcpu *v)
+COLD void msr_policy_reset(struct vcpu *v)
 {
 	const struct msr_row *row;
 
@@ -93,7 +93,7 @@ void msr_policy_reset(struct vcpu *v)
 			*stored(v, row, msr) = row->value;
 }
 
-void msr_policy_set_firmware_mtrrs(struct vcpu *v, uint64_t pci_hole)
+COLD void msr_policy_set_firmware_mtrrs(struct vcpu *v, uint64_t pci_hole)
 {
 	uint64_t hole_bytes = 4 * GIB - pci_hole;
 

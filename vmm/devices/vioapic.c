@@ -142,7 +142,7 @@ static void mmio_write(void *ctx, uint64_t offset, unsigned size, uint64_t value
 
 const struct bus_ops vioapic_ops = {.read = mmio_read, .write = mmio_write};
 
-void vioapic_reset(struct vioapic *v)
+COLD void vioapic_reset(struct vioapic *v)
 {
 	v->id = 0;
 	v->index = 0;
@@ -150,7 +150,7 @@ void vioapic_reset(struct vioapic *v)
 		v->entries[pin] = IOAPIC_RTE_MASKED;
 }
 
-void vioapic_init(struct vioapic *v, bool (*deliver)(void *ctx, const struct vioapic_msg *msg), void *ctx)
+COLD void vioapic_init(struct vioapic *v, bool (*deliver)(void *ctx, const struct vioapic_msg *msg), void *ctx)
 {
 	*v = (struct vioapic){.deliver = deliver, .ctx = ctx};
 	vioapic_reset(v);

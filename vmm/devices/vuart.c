@@ -388,14 +388,14 @@ static const struct bus_ops vuart_ops = {.read = vuart_bus_read, .write = vuart_
 
 /* Make a port in its reset state; the line starts low.
  * wiring: copied; its clock and contexts outlive the port. */
-void vuart_init(struct vuart *u, const struct vuart_wiring *wiring)
+COLD void vuart_init(struct vuart *u, const struct vuart_wiring *wiring)
 {
 	*u = (struct vuart){.wiring = *wiring, .timeout = {.fire = timeout_fired, .ctx = u}};
 	vuart_reset(u);
 }
 
 /* The master reset pin (data sheet table I). Bytes held on either side are gone; refused ones are asked for again. */
-void vuart_reset(struct vuart *u)
+COLD void vuart_reset(struct vuart *u)
 {
 	u->ier = 0;
 	u->fcr = 0;
@@ -414,7 +414,7 @@ void vuart_reset(struct vuart *u)
 }
 
 /* Put the eight registers on a bus. Returns 0 or what bus_register() says. */
-int vuart_register(struct vuart *u, struct bus *ports, uint64_t base, const char *name)
+COLD int vuart_register(struct vuart *u, struct bus *ports, uint64_t base, const char *name)
 {
 	return bus_register(ports, base, UART_PORTS, &vuart_ops, u, name);
 }
@@ -434,7 +434,7 @@ bool vuart_receive(struct vuart *u, uint8_t byte)
 }
 
 /* The sink has room again: send what has waited. Harmless when nothing has. */
-void vuart_tx_resume(struct vuart *u)
+COLD void vuart_tx_resume(struct vuart *u)
 {
 	transmit(u);
 	update_irq(u);

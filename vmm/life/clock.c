@@ -25,7 +25,7 @@ static void own_clock_changed(void *ctx)
 	vcpu_request(ctx, VCPU_REQ_TIMER);
 }
 
-void vm_clock_init(struct vm *vm, uint64_t tsc_hz, void (*changed)(void *vm))
+COLD void vm_clock_init(struct vm *vm, uint64_t tsc_hz, void (*changed)(void *vm))
 {
 	vm->clock = (struct vclock){.now = clock_now, .changed = changed, .ctx = vm, .hz = tsc_hz};
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
@@ -42,7 +42,7 @@ static void set(struct vm *vm, uint64_t ticks, uint64_t now)
 		vcpu_tsc_changed(vm->vcpus[i]);
 }
 
-void vm_clock_start(struct vm *vm)
+COLD void vm_clock_start(struct vm *vm)
 {
 	uint64_t now = rdtsc();
 
@@ -50,7 +50,7 @@ void vm_clock_start(struct vm *vm)
 	set(vm, 0, now);
 }
 
-void vm_clock_resume(struct vm *vm)
+COLD void vm_clock_resume(struct vm *vm)
 {
 	set(vm, vm->paused_at, rdtsc());
 }

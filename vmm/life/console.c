@@ -4,7 +4,7 @@
 
 #include "kernel/lib/string.h"
 
-void console_init(struct console *c, void *scrollback, void (*news)(void *ctx), void *ctx)
+COLD void console_init(struct console *c, void *scrollback, void (*news)(void *ctx), void *ctx)
 {
 	c->scrollback = scrollback;
 	c->written = 0;
@@ -41,13 +41,13 @@ bool console_put(void *console, uint8_t byte)
 	return true;
 }
 
-void console_attach(struct console *c)
+COLD void console_attach(struct console *c)
 {
 	c->taken = gone(c);
 	c->limit = c->taken + CONSOLE_SCROLLBACK_BYTES;
 }
 
-void console_detach(struct console *c)
+COLD void console_detach(struct console *c)
 {
 	c->limit = UINT64_MAX;
 }
@@ -80,7 +80,7 @@ size_t console_read(const struct console *c, size_t offset, void *buf, size_t le
 	return offset < c->written - gone(c) ? copy_out(c, gone(c) + offset, buf, len) : 0;
 }
 
-size_t console_type(struct console *c, const void *bytes, size_t len)
+COLD size_t console_type(struct console *c, const void *bytes, size_t len)
 {
 	return ring_write(&c->input, bytes, len);
 }
@@ -95,7 +95,7 @@ static bool console_matches(const struct console *c, uint64_t at, const char *te
 	return true;
 }
 
-bool console_find(struct console *c, const char *text)
+COLD bool console_find(struct console *c, const char *text)
 {
 	size_t len = strnlen(text, 257);
 	uint64_t at = c->searched > gone(c) ? c->searched : gone(c);

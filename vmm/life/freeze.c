@@ -33,7 +33,7 @@ static void wait_until_off(struct runner *r, struct vcpu *v)
 	__atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQ_PAUSE, __ATOMIC_SEQ_CST);
 }
 
-void vm_freeze(struct vm *vm)
+COLD void vm_freeze(struct vm *vm)
 {
 	struct runner *r = runner_here();
 
@@ -44,7 +44,7 @@ void vm_freeze(struct vm *vm)
 		wait_until_off(r, vm->vcpus[i]);
 }
 
-void vm_thaw(struct vm *vm)
+COLD void vm_thaw(struct vm *vm)
 {
 	struct vmm_host *host = vm->host;
 
@@ -65,7 +65,7 @@ void vm_thaw(struct vm *vm)
 		runner_kick_all(host, sched_wake(&vm->vcpus[i]->seat->entity, rdtsc()));
 }
 
-void vm_end(struct vm *vm, enum run_end end)
+COLD void vm_end(struct vm *vm, enum run_end end)
 {
 	uint32_t none = RUN_YIELD;
 
@@ -126,12 +126,12 @@ void board_alarm_fire(void *ctx)
 		vcpu_notify(vm->vcpus[0], VCPU_REQ_CLOCK);
 }
 
-void vm_alarms_stop(struct vm *vm)
+COLD void vm_alarms_stop(struct vm *vm)
 {
 	runner_alarm_forget(vm->host, &vm->platform->alarm);
 }
 
-void vm_alarms_start(struct vm *vm)
+COLD void vm_alarms_start(struct vm *vm)
 {
 	vm_lock(vm);
 	arm(vm);

@@ -42,7 +42,7 @@ static bool ioapic_deliver(void *ctx, const struct vioapic_msg *msg)
 	return vlapic_route(b->lapics, b->vm->vcpu_count, NULL, &ipi) > 0;
 }
 
-void board_wire_controllers(struct vm_platform *b)
+COLD void board_wire_controllers(struct vm_platform *b)
 {
 	struct irq_line intr = {.set = intr_set, .ctx = b, .pin = 0};
 
@@ -100,7 +100,7 @@ static void apic_eoi(void *ctx, uint8_t vector)
 
 /* The page is one for all VMs, and so are the tables that map it, up to the entry that stands for the fourth GiB: no VM has
  * anything else there. */
-void platform_share_apic_page(struct vmm_host *host)
+COLD void platform_share_apic_page(struct vmm_host *host)
 {
 	uint64_t page = vcpu_hw_apic_access_page();
 
@@ -136,7 +136,7 @@ static void map_apic_page(struct vm_platform *b)
 }
 
 /* A reset comes here too: interrupts and threshold are told to the processor anew before the next entry. */
-static void apic_mode(void *ctx)
+COLD static void apic_mode(void *ctx)
 {
 	struct cpu_board *cpu = ctx;
 
@@ -231,7 +231,7 @@ static int irq_take(void *ctx, int next)
 	return next;
 }
 
-void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz)
+COLD void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz)
 {
 	for (unsigned i = 0; i < b->vm->vcpu_count; i++) {
 		struct vcpu_access access = vcpu_hw_access_begin(b->vm->vcpus[i]);

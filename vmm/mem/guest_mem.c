@@ -140,8 +140,8 @@ static int add_range(struct guest_mem *m, const struct guest_range *range, struc
  * pages: must outlive m.  ranges: ascending, 4 KiB aligned, not empty, not overlapping; at least one.
  * init: what the pages may hold that the source gives.
  * Returns 0; ERR_ALIGN, ERR_INVAL, ERR_RANGE, ERR_OVERLAP (the ranges); ERR_NOMEM: everything is given back. */
-int guest_mem_create(struct guest_mem *m, const struct page_source *pages, const struct guest_range *ranges,
-		     size_t range_count, enum guest_mem_init init)
+COLD int guest_mem_create(struct guest_mem *m, const struct page_source *pages, const struct guest_range *ranges,
+			  size_t range_count, enum guest_mem_init init)
 {
 	struct taking t = {.init = init, .limit = BLOCK_ORDER_MAX};
 	int err = check_ranges(ranges, range_count);
@@ -163,7 +163,7 @@ int guest_mem_create(struct guest_mem *m, const struct page_source *pages, const
 
 /* Gives everything back. Harmless on memory whose create failed, and twice.
  * Context: no second-level table that maps the memory is in use any more. */
-void guest_mem_destroy(struct guest_mem *m)
+COLD void guest_mem_destroy(struct guest_mem *m)
 {
 	for (size_t i = 0; i < m->block_count; i++)
 		m->pages->free(m->pages->ctx, m->blocks[i].hva, log2_floor(m->blocks[i].len) - PAGE_SHIFT);
@@ -219,7 +219,7 @@ static void unmap_made(struct slpt *s, uint64_t gpa, uint64_t len)
 /* Maps all of the RAM, with every right.
  * mtrr: the host's, for the memory type; NULL: write-back.
  * Returns 0, or what slpt_map_range returned: then none of it is mapped. */
-int guest_mem_map_into(const struct guest_mem *m, struct slpt *s, const struct mtrr_state *mtrr)
+COLD int guest_mem_map_into(const struct guest_mem *m, struct slpt *s, const struct mtrr_state *mtrr)
 {
 	struct typed t = {.mtrr = mtrr};
 
@@ -278,7 +278,7 @@ static const struct guest_block *find_span(const struct guest_mem *m, uint64_t g
 }
 
 /* Is every byte of the range RAM? An empty range is. */
-bool guest_mem_covers(const struct guest_mem *m, uint64_t gpa, uint64_t len)
+COLD bool guest_mem_covers(const struct guest_mem *m, uint64_t gpa, uint64_t len)
 {
 	return len == 0 || find_span(m, gpa, len) != NULL;
 }

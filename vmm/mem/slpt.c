@@ -150,7 +150,7 @@ static void clear_table(struct slpt *s, uint64_t *table, unsigned level, uint64_
 /* Makes an empty tree.
  * format, pages: must outlive the tree; pages gives 4 KiB pages (order 0) below the format's host width.
  * Returns 0; ERR_INVAL when the format contradicts itself; ERR_NOMEM. */
-int slpt_init(struct slpt *s, const struct slpt_format *format, const struct page_source *pages)
+COLD int slpt_init(struct slpt *s, const struct slpt_format *format, const struct page_source *pages)
 {
 	*s = (struct slpt){.format = format, .pages = pages};
 	if (format->levels < 3 || format->levels > SLPT_MAX_LEVELS || format->leaf_levels == 0 ||
@@ -191,7 +191,7 @@ static void release_tables(struct slpt *s, uint64_t *table, unsigned level)
 
 /* Gives every table back. What the leaves map is not touched. Harmless on a tree whose init failed.
  * Context: no processor uses the tree, nor will without an invalidation. */
-void slpt_destroy(struct slpt *s)
+COLD void slpt_destroy(struct slpt *s)
 {
 	if (!s->root)
 		return;
@@ -236,7 +236,7 @@ int slpt_map_range(struct slpt *s, uint64_t gpa, uint64_t hpa, uint64_t len, enu
  * Returns 0; ERR_ALIGN, ERR_RANGE, ERR_INVAL, ERR_NOMEM (a leaf had to be split): nothing changed.
  * Context: no processor is inside the guest, since tables are freed at once; each invalidates before it enters again
  * because the generation has risen. */
-int slpt_unmap_range(struct slpt *s, uint64_t gpa, uint64_t len)
+COLD int slpt_unmap_range(struct slpt *s, uint64_t gpa, uint64_t len)
 {
 	int err = check_span(gpa, len, s->format->gpa_bits);
 
@@ -254,7 +254,7 @@ int slpt_unmap_range(struct slpt *s, uint64_t gpa, uint64_t len)
  * from: stays as it is until the table has been returned and no processor uses s any more. It maps gpa, by a smaller leaf.
  * Returns 0; ERR_OVERLAP: something is mapped there; ERR_NOENT: nothing within 512 GiB of it is.
  * Context: the guest may run; the caller serialises changes of one tree. */
-int slpt_borrow(struct slpt *s, const struct slpt *from, uint64_t gpa)
+COLD int slpt_borrow(struct slpt *s, const struct slpt *from, uint64_t gpa)
 {
 	const uint64_t *table = from->root;
 	unsigned level;
@@ -274,7 +274,7 @@ int slpt_borrow(struct slpt *s, const struct slpt *from, uint64_t gpa)
 
 /* Takes the borrowed table out again. Other processors may use it until they have invalidated.
  * Context: as slpt_borrow(); a table has been borrowed. */
-void slpt_return(struct slpt *s)
+COLD void slpt_return(struct slpt *s)
 {
 	assert(s->borrowed != NULL);
 	change_begin(s);
@@ -316,8 +316,8 @@ int slpt_lookup(const struct slpt *s, uint64_t gpa, struct slpt_leaf *leaf)
 	return 0;
 }
 
-static int visit_table(const struct slpt *s, const uint64_t *table, unsigned level, uint64_t base, slpt_leaf_fn *fn,
-		       void *ctx)
+COLD static int visit_table(const struct slpt *s, const uint64_t *table, unsigned level, uint64_t base,
+			    slpt_leaf_fn *fn, void *ctx)
 {
 	for (unsigned i = 0; i < SLPT_ENTRIES; i++) {
 		uint64_t gpa = base + i * level_size(level);

@@ -24,7 +24,7 @@ uint64_t vcpu_hw_apic_access_page(void)
 	return used ? vmx_machine.apic_access_hpa : 0;
 }
 
-void vcpu_hw_apic_attach(struct vcpu *v, void *page)
+COLD void vcpu_hw_apic_attach(struct vcpu *v, void *page)
 {
 	const struct page_source *pages = vmx_machine.pages;
 	struct vmcs_window w;
@@ -47,7 +47,7 @@ static void write_msr_bitmap(const struct vcpu_hw *hw)
 	vmwrite(VMCS_MSR_BITMAP, vmx_machine.msr_bitmap_hpa[kind]);
 }
 
-void vcpu_hw_apic_mode(struct vcpu *v, bool x2apic)
+COLD void vcpu_hw_apic_mode(struct vcpu *v, bool x2apic)
 {
 	const uint32_t xapic_ctl = PROC2_VIRTUALIZE_APIC_ACCESSES, x2apic_ctl = PROC2_VIRTUALIZE_X2APIC;
 	uint32_t ctls = vmx_machine.ctls.word[VMX_CTL_PROC2];

@@ -168,7 +168,7 @@ static uint64_t *live_slot(struct vcpu_hw *hw, enum vcpu_reg reg)
 	}
 }
 
-bool live_register(enum vcpu_reg reg)
+COLD bool live_register(enum vcpu_reg reg)
 {
 	struct vcpu_hw none;
 
@@ -208,7 +208,7 @@ static uint64_t read_live(enum vcpu_reg reg, const struct vcpu_hw *hw)
 }
 
 /* A live register of v, wherever it is now. The caller has checked live_register(). */
-uint64_t live_get(struct vcpu *v, enum vcpu_reg reg)
+COLD uint64_t live_get(struct vcpu *v, enum vcpu_reg reg)
 {
 	struct vmx_cpu *cpu = this_vmx_cpu();
 
@@ -227,7 +227,7 @@ static bool xcr0_valid(uint64_t xcr0)
 
 /* Writing is rare: it goes through memory, so that there is one list less. A value of XCR0 that the processor would refuse
  * changes nothing; of the others these are the caller's to catch (the handlers do, with the guest's #GP). */
-void live_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value)
+COLD void live_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value)
 {
 	struct vmx_cpu *cpu = this_vmx_cpu();
 	bool was_live = cpu && cpu->live == v;
@@ -242,7 +242,7 @@ void live_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value)
 }
 
 /* FPU state as after power-on; the registers follow through live_set(). INIT keeps it all. */
-void live_reset(struct vcpu *v, bool init)
+COLD void live_reset(struct vcpu *v, bool init)
 {
 	struct vmx_cpu *cpu = this_vmx_cpu();
 	bool was_live = cpu && cpu->live == v;

@@ -172,7 +172,7 @@ void vcpu_hw_get_segment(struct vcpu *v, enum vcpu_seg seg, struct segment *out)
 	vmcs_close(&w);
 }
 
-void vcpu_hw_set_segment(struct vcpu *v, enum vcpu_seg seg, const struct segment *in)
+COLD void vcpu_hw_set_segment(struct vcpu *v, enum vcpu_seg seg, const struct segment *in)
 {
 	struct vmcs_window w = vmcs_open(v);
 
@@ -227,7 +227,7 @@ bool vcpu_hw_is_code_view(struct vcpu *v, const struct code_view *view)
 	return now.cr3 == view->cr3 && now.cs_base == view->cs_base && now.how == view->how;
 }
 
-void vcpu_hw_set_pdptes(struct vcpu *v, const uint64_t pdptes[4])
+COLD void vcpu_hw_set_pdptes(struct vcpu *v, const uint64_t pdptes[4])
 {
 	struct vmcs_window w = vmcs_open(v);
 
@@ -309,7 +309,7 @@ uint64_t vcpu_hw_cr4_allowed(void)
 	return vmx_machine.cr4_allowed;
 }
 
-uint64_t vcpu_hw_xcr0_allowed(void)
+COLD uint64_t vcpu_hw_xcr0_allowed(void)
 {
 	return vmx_machine.has_xsave ? vmx_machine.xcr0_allowed : 0;
 }

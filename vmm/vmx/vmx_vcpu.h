@@ -9,9 +9,6 @@
 #include "vmm/vmx/vmx_caps.h"
 #include "vmm/vmx/vmx_check.h"
 
-/* Off the path of a plain exit: not to be inlined into it, where it would make room for its registers. */
-#define COLD __attribute__((noinline, cold))
-
 #define VMX_NO_CPU (-1)
 /* Never a value of slpt_generation(): forces the invalidation before the next entry. */
 #define VMX_GENERATION_NONE UINT64_MAX
