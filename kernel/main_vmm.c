@@ -129,6 +129,7 @@ void boot_runners(struct machine *m)
 
 	m->host.attention = attention_word;
 	m->host.kick = cpu_kick;
+	m->host.kick_guest = cpu_kick_guest;
 	if (runners_init(&m->host, present) != 0)
 		panic("no memory for the scheduler");
 	__atomic_store_n(&ap_main, run_vcpus, __ATOMIC_RELEASE);

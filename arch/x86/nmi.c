@@ -20,6 +20,12 @@ static bool stop_all; /* whoever takes an NMI from now on, stops */
 void cpu_sleep_unless_wanted(void);
 extern const uint8_t cpu_sleep_window[], cpu_sleep_done[];
 
+static void call(struct percpu *cpu)
+{
+	if (!__atomic_exchange_n(&cpu->kicked, true, __ATOMIC_SEQ_CST))
+		send(cpu->apic_id);
+}
+
 void cpu_kick(uint32_t index)
 {
 	struct percpu *cpu = percpu_get(index);
@@ -27,8 +33,12 @@ void cpu_kick(uint32_t index)
 	if (cpu == NULL || !__atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE))
 		return;
 	__atomic_store_n(&cpu->attention, 1, __ATOMIC_SEQ_CST);
-	if (!__atomic_exchange_n(&cpu->kicked, true, __ATOMIC_SEQ_CST))
-		send(cpu->apic_id);
+	call(cpu);
+}
+
+void cpu_kick_guest(uint32_t index)
+{
+	call(percpu_get(index));
 }
 
 /* On its way into a sleep, past the look at the attention word: it must not sleep. */
@@ -38,14 +48,14 @@ static void leave_window(struct trap_frame *frame)
 		frame->rip = (uint64_t)cpu_sleep_done;
 }
 
-/* With NMIs blocked. */
+/* With NMIs blocked. Whoever finds the flag set, and so sends no NMI, wrote down what it wants before it looked; after the exchange
+ * this CPU sees that. */
 bool nmi_take_kick(void)
 {
 	struct percpu *cpu = this_cpu();
 
 	if (__atomic_load_n(&stop_all, __ATOMIC_ACQUIRE))
 		return false;
-	__atomic_store_n(&cpu->attention, 1, __ATOMIC_SEQ_CST);
 	if (!__atomic_exchange_n(&cpu->kicked, false, __ATOMIC_SEQ_CST))
 		return false;
 	cpu->kicks++;
@@ -63,6 +73,8 @@ static void nmi(struct trap_frame *frame)
 		trap_fatal(frame);
 	}
 	cpu->in_nmi = true;
+	/* It may have looked at the guest's requests already. */
+	__atomic_store_n(&cpu->attention, 1, __ATOMIC_SEQ_CST);
 	leave_window(frame);
 	if (nmi_kick_hook)
 		nmi_kick_hook(frame);

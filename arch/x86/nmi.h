@@ -11,6 +11,11 @@ void nmi_init(void (*send_nmi)(uint32_t apic_id));
  * look for has been written before. Any CPU, also for itself; not from an NMI. A CPU that is not up is left alone. */
 void cpu_kick(uint32_t index);
 
+/* The same for a CPU that runs guests, when what it is to look for is one of the words that it looks at after each exit, and before
+ * it sleeps: an NMI that finds it in a guest makes an exit and no more, and one that comes later than such a look sets the
+ * attention word there. Any CPU but itself; not from an NMI. */
+void cpu_kick_guest(uint32_t index);
+
 /* An NMI has left a guest: if it is that of a kick, see to it. Returns whether it is; else it is the handler's, by INT 2.
  * Context: NMIs are blocked, which nmi_unblock() (insn.h) ends. */
 MUST_CHECK bool nmi_take_kick(void);
@@ -27,5 +32,5 @@ _Noreturn void cpu_stop_here(const struct trap_frame *at, const char *why);
 extern void (*nmi_kick_hook)(struct trap_frame *frame);
 
 /* Halt until an interrupt or a kick; not at all while this CPU's attention word is set (percpu.h), as each kick does before its
- * NMI. Whoever clears the word, looks for work, finds none and calls this, misses nothing. IF = 0 before and after. */
+ * NMI or in it. Whoever clears the word, looks for work, finds none and calls this, misses nothing. IF = 0 before and after. */
 void cpu_sleep(void);

@@ -142,6 +142,7 @@ static UNUSED void fx_host_init(void)
 	fx_host.can_run = true;
 	fx_host.attention = fx_attention_word;
 	fx_host.kick = fx_kick;
+	fx_host.kick_guest = fx_kick;
 	memset(fx_kicks, 0, sizeof(fx_kicks));
 	assert_int_equal(runners_init(&fx_host, FX_CPUS), 0);
 	fx_pages_of_host = fx_pages.pages_out;

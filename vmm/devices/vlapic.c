@@ -219,16 +219,43 @@ static inline uint32_t wrong_triggers(struct vlapic *v, unsigned n, uint32_t vec
 	return (*vlapic_word(v, LAPIC_TMR, n) ^ level) & vectors;
 }
 
-static void take_vectors(struct vlapic *v, unsigned n)
+/* What others have left in one word goes into IRR. */
+static inline uint32_t take_word(struct vlapic *v, unsigned n)
 {
 	uint32_t vectors = __atomic_exchange_n(&v->requests[n], 0, __ATOMIC_ACQ_REL);
 
 	change_trigger(v, n, wrong_triggers(v, n, vectors, __atomic_load_n(&v->triggers[n], __ATOMIC_RELAXED)));
 	*vlapic_word(v, LAPIC_IRR, n) |= vectors;
+	return vectors;
+}
+
+static void take_vectors(struct vlapic *v, unsigned n)
+{
+	uint32_t vectors = take_word(v, n);
+
 	if (v->processor_delivers && vectors != 0)
 		v->ops->requested(v->ctx, (uint8_t)(n * 32 + bits_fls(vectors)));
 	else
 		v->irr_words |= BIT32(n);
+}
+
+int vlapic_take_posted(struct vlapic *v)
+{
+	uint32_t arrived = __atomic_exchange_n(&v->arrived, 0, __ATOMIC_ACQ_REL);
+	int highest = 0;
+
+	if (unlikely(arrived - 1 >= VLAPIC_ARRIVED_VECTORS || v->untold || !v->processor_delivers)) {
+		__atomic_fetch_or(&v->arrived, arrived, __ATOMIC_RELEASE);
+		return -1;
+	}
+	for (uint32_t words = arrived; words != 0; words &= words - 1) {
+		unsigned n = bits_ffs(words);
+		uint32_t vectors = take_word(v, n);
+
+		if (likely(vectors != 0))
+			highest = (int)(n * 32 + bits_fls(vectors));
+	}
+	return highest;
 }
 
 static bool lint0_is_extint(const struct vlapic *v)

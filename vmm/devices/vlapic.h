@@ -163,6 +163,11 @@ void vlapic_eoi_done(struct vlapic *v, uint8_t vector);
  * whether it is to be told of IRR and ISR as a whole as well: after a reset, and after an EOI that it has not carried out. */
 bool vlapic_settle(struct vlapic *v);
 
+/* The short way of the same for what mostly arrives, vectors: they go into IRR, and the highest of them is returned, for the
+ * processor to know of; 0: there was none. -1: there is more to it, nothing has been taken, and vlapic_settle() is to be called.
+ * A processor that does not deliver makes it -1. */
+int vlapic_take_posted(struct vlapic *v);
+
 /* The highest vector requested and the highest in service, whatever the priorities; 0: none. */
 uint8_t vlapic_requested(struct vlapic *v);
 uint8_t vlapic_in_service(struct vlapic *v);

@@ -24,9 +24,10 @@ struct vmm_host {
 	bool (*idle_work)(
 		void); /* a bounded piece of work for a CPU with nothing to do; false: there is none. Or NULL */
 	uint32_t *(*attention)(uint32_t cpu); /* that CPU's attention word, see runner.h */
-	void (*kick)(uint32_t cpu); /* sets that word, and calls the CPU out of its guest or its sleep by NMI */
-	struct runner *runners;     /* by CPU number; made by runners_init() */
-	unsigned cpu_count;         /* runners there are; not each of them need be present */
+	void (*kick)(uint32_t cpu);       /* sets that word, and calls the CPU out of its guest or its sleep by NMI */
+	void (*kick_guest)(uint32_t cpu); /* makes the CPU look at the requests of the vCPU that it runs */
+	struct runner *runners;           /* by CPU number; made by runners_init() */
+	unsigned cpu_count;               /* runners there are; not each of them need be present */
 	struct sched *sched;
 	/* A VM has ended, another CPU has logged, something was typed: the boot CPU's own loop is wanted; atomic. */
 	uint32_t called;

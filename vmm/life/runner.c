@@ -87,7 +87,7 @@ void vcpu_notify(struct vcpu *v, uint32_t bits)
 	if (cpu == here->cpu)
 		__atomic_store_n(here->attention, 1, __ATOMIC_SEQ_CST);
 	else if (cpu != SEAT_NOWHERE)
-		here->host->kick(cpu);
+		here->host->kick_guest(cpu);
 	else
 		runner_kick_all(here->host, sched_wake(&seat->entity, rdtsc()));
 }

@@ -43,8 +43,8 @@ struct runner {
 struct runner *runner_here(void);
 void runner_set_here(struct runner *r);
 
-/* Make the runners of all CPUs, bit by bit in present (bit 0: this one), and the scheduler over them. host->attention and
- * host->kick are set.
+/* Make the runners of all CPUs, bit by bit in present (bit 0: this one), and the scheduler over them. host->attention,
+ * host->kick and host->kick_guest are set.
  * Returns 0 or ERR_NOMEM. Context: once, on the boot CPU, before any VM is made. */
 MUST_CHECK int runners_init(struct vmm_host *host, uint64_t present);
 

@@ -7,6 +7,7 @@
 #include "arch/x86/traps.h"
 #include "kernel/lib/errors.h"
 #include "vmm/core/vm.h"
+#include "vmm/devices/vlapic.h"
 #include "vmm/exit/dispatch.h"
 #include "vmm/vmx/cpu_audit.h"
 #include "vmm/vmx/ept_format.h"
@@ -299,8 +300,29 @@ __attribute__((noinline)) static uint32_t memory_exit(struct vcpu *v, uint64_t t
 	return handle(v, EXIT_EPT_VIOLATION);
 }
 
-/* Mostly another CPU's kick: that has been seen to when this returns, and the loop looks what it was for. (An NMI does not
- * come while another event is being delivered.) */
+/* Another CPU has an interrupt for the guest, which is where it was: nothing has been stepped over, and no time has come. The
+ * request goes first: what arrives later makes a new one. False: this is not all. */
+static bool take_posted(struct vcpu *v)
+{
+	uint64_t status;
+	int vector;
+
+	__atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQ_EVENT, __ATOMIC_SEQ_CST);
+	if (unlikely(__atomic_load_n(&v->nmi_pending, __ATOMIC_ACQUIRE)))
+		return false;
+	vector = vlapic_take_posted(v->lapic);
+	if (unlikely(vector < 0))
+		return false;
+	status = vmread(VMCS_GUEST_INTERRUPT_STATUS);
+	if ((uint8_t)status < vector)
+		vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (status & ~0xffull) | (unsigned)vector);
+	return true;
+}
+
+/* Mostly another CPU's kick. What it wants stands in v->requests, and in the CPU's attention word, which is looked at before the
+ * entry: one kick may be for several things. The flag that nmi_take_kick() clears was set after all of them, so that these looks see
+ * them; a kick from then on is another NMI, which sets the attention word when it comes before the entry, and else leaves the
+ * guest. (An NMI does not come while another event is being delivered.) */
 __attribute__((noinline)) static uint32_t exception_exit(struct vcpu *v, uint64_t tsc)
 {
 	const uint32_t nmi = INTR_VALID | INTR_TYPE_NMI << INTR_TYPE_SHIFT;
@@ -313,7 +335,11 @@ __attribute__((noinline)) static uint32_t exception_exit(struct vcpu *v, uint64_
 	v->exit.rip = vmread_known(VMCS_GUEST_RIP);
 	exit_ring_put_insn(&v->ring, tsc, v->exit.rip, EXIT_EXCEPTION_NMI, VECTOR_NMI);
 	v->exit_counts[EXIT_EXCEPTION_NMI]++;
-	return leave(v, VERDICT_YIELD);
+	if (likely(v->requests == VCPU_REQ_EVENT) && unlikely(!take_posted(v)))
+		vcpu_request(v, VCPU_REQ_EVENT);
+	if (AVATAR_DEBUG)
+		audit_before_entry(v);
+	return v->requests;
 }
 
 /* The upper half of the reason says something, or the reason is one that nobody knows. */
