@@ -6,6 +6,7 @@
 #include "arch/x86/spinlock.h"
 #include "arch/x86/traps.h"
 #include "drivers/debug_port.h"
+#include "drivers/regs/acpi.h"
 #include "drivers/regs/hpet.h"
 #include "drivers/rtc.h"
 #include "kernel/idle.h"
@@ -311,6 +312,8 @@ void boot_time(struct machine *m)
 		cpuid(0x16, 0, sources.cpuid_16);
 	if (tsc_calibrate(&hw_real, &sources, &m->tsc) != 0)
 		panic("no clock to measure the TSC with: neither HPET, PM timer nor PIT works");
+	if (m->tsc.hz <= ACPI_PM_TIMER_HZ)
+		panic("a TSC of %llu Hz is slower than the timers of a guest", (unsigned long long)m->tsc.hz);
 	log_set_clock(rdtsc, m->boot_tsc, m->tsc.hz);
 	if (m->tsc.verdict == TSC_CPUID_LIES)
 		log_warn("%s", tsc_describe(&m->tsc, text, sizeof(text)));

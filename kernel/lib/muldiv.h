@@ -1,4 +1,4 @@
-/* a * b / c with a product of 128 bits: how ticks become nanoseconds. The C operators would call libgcc for the division;
+/* Products of 128 bits: a * b / c, how ticks become nanoseconds, and the same by a fraction reckoned before. The C operators would call libgcc for the division;
  * DIV does it in one instruction, and faults when the quotient does not fit, so that is asked first. */
 #pragma once
 
@@ -16,8 +16,22 @@ static inline uint64_t muldiv_u64(uint64_t a, uint64_t b, uint64_t c)
 	return quotient;
 }
 
-/* (a * b) >> shift for shift 0..63, the low 64 bits: a scale by a precomputed fraction. */
-static inline uint64_t mulshift_u64(uint64_t a, uint64_t b, unsigned shift)
+/* a / c in units of 2^-64, rounded up: a fraction to multiply by. UINT64_MAX when a >= c. */
+static inline uint64_t fraction_u64(uint64_t a, uint64_t c)
 {
-	return (uint64_t)((unsigned __int128)a * b >> shift);
+	uint64_t quotient, remainder;
+
+	if (unlikely(a >= c))
+		return UINT64_MAX;
+	__asm__("divq %4" : "=a"(quotient), "=d"(remainder) : "0"(0ull), "1"(a), "rm"(c) : "cc");
+	return quotient + (remainder != 0); /* fits: at most 2^64 - 2^64 / c, and 2^64 / c > 1 */
+}
+
+/* a * fraction / 2^64, rounded down. */
+static inline uint64_t mulfraction_u64(uint64_t a, uint64_t fraction)
+{
+	uint64_t lo, hi;
+
+	__asm__("mulq %3" : "=a"(lo), "=d"(hi) : "0"(a), "rm"(fraction) : "cc");
+	return hi;
 }

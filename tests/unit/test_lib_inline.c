@@ -256,9 +256,29 @@ static void test_muldiv(void **state)
 	for (unsigned i = 0; i < 100000; i++)
 		check_muldiv(random64(), random64(), random64());
 	assert_true(muldiv_u64(3000000000ull * 86400, 1000000000, 3000000000) == 86400ull * 1000000000);
-	assert_true(mulshift_u64(1ull << 40, 3ull << 31, 32) == (3ull << 39));
-	assert_true(mulshift_u64(UINT64_MAX, UINT64_MAX, 63) ==
-		    (uint64_t)((unsigned __int128)UINT64_MAX * UINT64_MAX >> 63));
+}
+
+static void check_fraction(uint64_t a, uint64_t c)
+{
+	unsigned __int128 exact = c ? (((unsigned __int128)a << 64) + c - 1) / c : UINT64_MAX;
+
+	assert_true(fraction_u64(a, c) == (a >= c ? UINT64_MAX : (uint64_t)exact));
+	assert_true(mulfraction_u64(a, c) == (uint64_t)((unsigned __int128)a * c >> 64));
+}
+
+static void test_fraction(void **state)
+{
+	static const uint64_t edges[] = {
+		0, 1, 2, 3, 1000000000, 1ull << 32, (1ull << 63) - 1, 1ull << 63, UINT64_MAX - 1, UINT64_MAX};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(edges); i++)
+		for (size_t j = 0; j < ARRAY_LEN(edges); j++)
+			check_fraction(edges[i], edges[j]);
+	for (unsigned i = 0; i < 100000; i++)
+		check_fraction(random64(), random64());
+	assert_true(fraction_u64(1, 2) == 1ull << 63);
+	assert_true(fraction_u64(1, 3) == UINT64_MAX / 3 + 1);
 }
 
 int main(void)
@@ -267,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_checksum), cmocka_unit_test(test_fields),      cmocka_unit_test(test_powers),
 		cmocka_unit_test(test_bitmap),   cmocka_unit_test(test_range_edges), cmocka_unit_test(test_range_model),
 		cmocka_unit_test(test_bytes),    cmocka_unit_test(test_list),        cmocka_unit_test(test_muldiv),
+		cmocka_unit_test(test_fraction),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -212,6 +212,64 @@ static void test_reaching_is_first(void **state)
 	}
 }
 
+/* A rate's counts are those of the exact quotient or one more, however long it has run, and reaching() is their inverse. */
+static void check_rate(const struct vclock *c, uint64_t part_hz, uint64_t ticks)
+{
+	struct vclock_rate r = vclock_rate(c, part_hz);
+	uint64_t exact = (uint64_t)((unsigned __int128)ticks * part_hz / c->hz), counts = vclock_rate_counts(r, ticks);
+	uint64_t first = vclock_rate_reaching(r, counts), next = vclock_rate_reaching(r, counts + 1);
+
+	assert_true(counts - exact <= 1);
+	if (ticks <= UINT64_MAX / c->hz)
+		assert_true(counts == exact);
+	assert_true(first <= ticks && vclock_rate_counts(r, first) == counts);
+	assert_true(first == 0 || vclock_rate_counts(r, first - 1) < counts);
+	assert_true(next > ticks || next == VCLOCK_NEVER);
+	if (next != VCLOCK_NEVER)
+		assert_true(vclock_rate_counts(r, next) == counts + 1 && vclock_rate_counts(r, next - 1) == counts);
+}
+
+static void test_rate(void **state)
+{
+	static const uint64_t parts[] = {1193182, 3579545, 32768, 1};
+	static const uint64_t clocks[] = {3579546,    20000000,   100000000,  999999937,
+					  2999999999, 3000000000, 3500000000, 6000000000};
+
+	(void)state;
+	srand(4);
+	for (unsigned p = 0; p < ARRAY_LEN(parts); p++) {
+		for (unsigned k = 0; k < ARRAY_LEN(clocks); k++) {
+			struct vclock c = {.hz = clocks[k]};
+			const uint64_t hour = 3600 * c.hz, year = 365 * 24 * hour;
+			const uint64_t edges[] = {0, c.hz, hour, year, 97 * year, UINT64_MAX - 1, UINT64_MAX};
+
+			for (unsigned i = 0; i < ARRAY_LEN(edges); i++)
+				for (uint64_t off = 0; off < 8; off++)
+					check_rate(&c, parts[p], edges[i] - off < edges[i] ? edges[i] - off : off);
+			for (unsigned i = 0; i < 20000; i++)
+				check_rate(&c, parts[p],
+					   ((uint64_t)rand() << 33 ^ (uint64_t)rand() << 15 ^ (unsigned)rand()) >>
+						   ((unsigned)rand() % 50));
+		}
+	}
+}
+
+/* What the excess comes to: nothing in the first seconds, and a year later far less than a count, so nearly never seen. */
+static void test_rate_drift(void **state)
+{
+	struct vclock c = {.hz = 3000000000ull};
+	struct vclock_rate r = vclock_rate(&c, 3579545);
+	const uint64_t year = 365ull * 24 * 3600 * c.hz;
+	unsigned ahead = 0;
+
+	(void)state;
+	for (uint64_t i = 0; i < 100000; i++)
+		ahead += vclock_rate_counts(r, year + i * 838) != vclock_to_counts(&c, year + i * 838, 3579545);
+	assert_true(ahead <= 100000 / 195);
+	assert_true(vclock_rate_reaching(r, UINT64_MAX) == VCLOCK_NEVER);
+	assert_true(ASSERT_FAILS(vclock_rate(&c, c.hz)));
+}
+
 /* Random arming against the plainest model: an array of times, fired by searching the smallest. */
 static void test_random(void **state)
 {
@@ -268,6 +326,8 @@ int main(void)
 		cmocka_unit_test(test_without_changed),
 		cmocka_unit_test(test_conversion),
 		cmocka_unit_test(test_reaching_is_first),
+		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_rate_drift),
 		cmocka_unit_test(test_random),
 	};
 

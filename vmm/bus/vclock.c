@@ -129,3 +129,16 @@ uint64_t vclock_reaching(const struct vclock *c, uint64_t counts, uint64_t part_
 		ticks++;
 	return ticks;
 }
+
+struct vclock_rate vclock_rate(const struct vclock *c, uint64_t part_hz)
+{
+	assert(part_hz < c->hz);
+	return (struct vclock_rate){fraction_u64(part_hz, c->hz)};
+}
+
+/* ticks * per_tick >= counts * 2^64, solved for ticks: the very function that readings use, so that an alarm is never early
+ * nor late. */
+uint64_t vclock_rate_reaching(struct vclock_rate r, uint64_t counts)
+{
+	return fraction_u64(counts, r.per_tick);
+}

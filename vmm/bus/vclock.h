@@ -56,3 +56,21 @@ uint64_t vclock_from_counts(const struct vclock *c, uint64_t counts, uint64_t pa
 
 /* The first tick at which vclock_to_counts() gives `counts` or more: where to put an alarm that must not come early. */
 uint64_t vclock_reaching(const struct vclock *c, uint64_t counts, uint64_t part_hz);
+
+/* For a part that is read so often that a division is too much: what a tick is of a count, in units of 2^-64, rounded up. */
+struct vclock_rate {
+	uint64_t per_tick;
+};
+
+/* part_hz: less than the clock's hz. */
+struct vclock_rate vclock_rate(const struct vclock *c, uint64_t part_hz);
+
+/* The counts after `ticks`. Monotonic; vclock_to_counts() for all 64 bits of ticks, or one more: the rate is too high by less
+ * than 2^-64 counts a tick, which is a count in 195 years of 3 GHz. (In the first 2^64 / hz ticks it is the same.) */
+static inline uint64_t vclock_rate_counts(struct vclock_rate r, uint64_t ticks)
+{
+	return mulfraction_u64(ticks, r.per_tick);
+}
+
+/* As vclock_reaching(), of vclock_rate_counts(). */
+uint64_t vclock_rate_reaching(struct vclock_rate r, uint64_t counts);

@@ -9,13 +9,13 @@
 
 static uint64_t timer_count(const struct vacpi_pm *p)
 {
-	return vclock_to_counts(p->wiring.clock, vclock_now(p->wiring.clock), ACPI_PM_TIMER_HZ);
+	return vclock_rate_counts(p->rate, vclock_now(p->wiring.clock));
 }
 
 /* Counts from one change of the timer's top bit to the next. */
 static uint64_t msb_period(const struct vacpi_pm *p)
 {
-	return p->wiring.width == VACPI_TIMER_32 ? BIT64(31) : BIT64(23);
+	return p->timer_mask / 2 + 1u;
 }
 
 /* Set TMR_STS if the top bit has changed since it was last looked at. */
@@ -36,8 +36,7 @@ static void update_sci(struct vacpi_pm *p)
 	uint64_t at = VCLOCK_NEVER;
 
 	if ((p->pm1_en & PM1_EN_TMR) && !(p->pm1_sts & PM1_STS_TMR))
-		at = vclock_reaching(p->wiring.clock, (p->msb_seen / msb_period(p) + 1) * msb_period(p),
-				     ACPI_PM_TIMER_HZ);
+		at = vclock_rate_reaching(p->rate, (p->msb_seen / msb_period(p) + 1) * msb_period(p));
 	vclock_arm(p->wiring.clock, &p->timer, at);
 	if (high == p->sci_high)
 		return;
@@ -48,7 +47,7 @@ static void update_sci(struct vacpi_pm *p)
 static void timer_fired(void *ctx)
 {
 	struct vacpi_pm *p = ctx;
-	uint64_t due = vclock_to_counts(p->wiring.clock, p->timer.at, ACPI_PM_TIMER_HZ), count = timer_count(p);
+	uint64_t due = vclock_rate_counts(p->rate, p->timer.at), count = timer_count(p);
 
 	watch_timer(p, count < due ? due : count);
 	update_sci(p);
@@ -58,9 +57,7 @@ static void timer_fired(void *ctx)
 
 static uint32_t read_timer(const struct vacpi_pm *p)
 {
-	uint64_t count = timer_count(p);
-
-	return p->wiring.width == VACPI_TIMER_32 ? (uint32_t)count : (uint32_t)count & 0xffffffu;
+	return (uint32_t)timer_count(p) & p->timer_mask;
 }
 
 static uint32_t read_dword(struct vacpi_pm *p, unsigned offset)
@@ -217,7 +214,10 @@ static const struct bus_ops smi_ops = {.read = smi_read, .write = smi_write};
  * wiring: copied; power_off must not be NULL, and only notes the wish. */
 void vacpi_pm_init(struct vacpi_pm *p, const struct vacpi_pm_wiring *wiring)
 {
-	*p = (struct vacpi_pm){.wiring = *wiring, .timer = {.fire = timer_fired, .ctx = p}};
+	*p = (struct vacpi_pm){.wiring = *wiring,
+			       .rate = vclock_rate(wiring->clock, ACPI_PM_TIMER_HZ),
+			       .timer_mask = wiring->width == VACPI_TIMER_32 ? UINT32_MAX : 0xffffffu,
+			       .timer = {.fire = timer_fired, .ctx = p}};
 	vacpi_pm_reset(p);
 }
 

@@ -34,6 +34,8 @@ struct vacpi_pm_wiring {
 
 struct vacpi_pm {
 	struct vacpi_pm_wiring wiring;
+	struct vclock_rate rate; /* of the timer */
+	uint32_t timer_mask;     /* the bits that it has */
 	uint16_t pm1_sts, pm1_en, pm1_cnt;
 	uint16_t gpe_sts, gpe_en;
 	uint8_t smi_cmd, smi_data;

@@ -8,7 +8,7 @@
 
 static uint64_t clocks_now(const struct vpit *p)
 {
-	return vclock_to_counts(p->clock, vclock_now(p->clock), PIT_HZ);
+	return vclock_rate_counts(p->rate, vclock_now(p->clock));
 }
 
 static void set_line(struct vpit *p, bool high)
@@ -32,7 +32,7 @@ static void arm_next_rise(struct vpit *p, uint64_t now)
 	}
 	if (!once && p->rise - now < VPIT_MIN_EDGE_CLOCKS)
 		p->rise = now + VPIT_MIN_EDGE_CLOCKS;
-	vclock_arm(p->clock, &p->alarm, vclock_reaching(p->clock, p->rise, PIT_HZ));
+	vclock_arm(p->clock, &p->alarm, vclock_rate_reaching(p->rate, p->rise));
 }
 
 /* The edge has come, and perhaps more that were missed: one pulse for all. */
@@ -151,7 +151,10 @@ static const struct bus_ops port61_ops = {.read = port61_read, .write = port61_w
  * clock: outlives the timer.  irq: copied. */
 void vpit_init(struct vpit *p, struct vclock *clock, const struct irq_line *irq)
 {
-	*p = (struct vpit){.clock = clock, .irq = *irq, .alarm = {.fire = rise_fired, .ctx = p}};
+	*p = (struct vpit){.clock = clock,
+			   .rate = vclock_rate(clock, PIT_HZ),
+			   .irq = *irq,
+			   .alarm = {.fire = rise_fired, .ctx = p}};
 	vpit_reset(p);
 }
 

@@ -26,6 +26,7 @@ struct vpit {
 	struct vpit_channel channels[VPIT_CHANNELS];
 	uint8_t port61; /* bits 3:0 as written */
 	struct vclock *clock;
+	struct vclock_rate rate;
 	struct irq_line irq;
 	struct valarm alarm; /* channel 0's next rising edge ... */
 	uint64_t rise;       /* ... in clocks */
