@@ -31,7 +31,7 @@ static void end(void)
 
 static bool prepare(void)
 {
-	return vcpu_inject_pending(v, vcpu_irq_source(v));
+	return vcpu_inject_pending(v, v->irqs);
 }
 
 static void write_base(struct vcpu *cpu, uint64_t bits)
@@ -112,6 +112,59 @@ static void test_the_8259_is_injected_all_the_same(void **state)
 	end();
 }
 
+static int accept_now(void)
+{
+	return v->irqs->accept(v->irqs->ctx);
+}
+
+/* The highest one goes in, and nothing that waits behind it would be let through or wants a threshold. */
+static void test_accepted_at_once(void **state)
+{
+	(void)state;
+	begin(VCPU_APIC_TPR);
+	assert_int_equal(accept_now(), -1);
+	vlapic_deliver(v->lapic, VLAPIC_FIXED, 0x61, false);
+	vlapic_deliver(v->lapic, VLAPIC_FIXED, 0x62, false);
+	vlapic_deliver(v->lapic, VLAPIC_FIXED, 0x51, false);
+	assert_int_equal(accept_now(), 0x62);
+	assert_int_equal(vlapic_in_service(v->lapic), 0x62);
+	assert_int_equal(accept_now(), -1);
+	assert_int_equal(vlapic_tpr_threshold(v->lapic), 0);
+	vlapic_eoi(v->lapic);
+	assert_true(v->requests & VCPU_REQ_EVENT); /* the next one is heard of again */
+	assert_int_equal(accept_now(), 0x61);
+	/* It takes what outranks the one in service. */
+	vlapic_deliver(v->lapic, VLAPIC_FIXED, 0x71, false);
+	assert_int_equal(accept_now(), 0x71);
+	vlapic_eoi(v->lapic);
+	vlapic_eoi(v->lapic);
+	vlapic_set_cr8(v->lapic, 5);
+	assert_int_equal(accept_now(), -1);
+	vlapic_set_cr8(v->lapic, 4);
+	assert_int_equal(accept_now(), 0x51);
+	write_base(v, 0); /* switched off */
+	assert_int_equal(accept_now(), -1);
+	end();
+}
+
+/* Whose turn it is when the 8259 asks as well, and what the processor delivers, is decided elsewhere. */
+static void test_not_accepted_at_once(void **state)
+{
+	(void)state;
+	begin(VCPU_APIC_TPR);
+	vlapic_deliver(v->lapic, VLAPIC_FIXED, 0x61, false);
+	vm->platform->pic.intr_high = true;
+	assert_int_equal(accept_now(), -1);
+	assert_int_equal(vlapic_requested(v->lapic), 0x61);
+	vm->platform->pic.intr_high = false;
+	end();
+	begin(VCPU_APIC_ALL);
+	vlapic_deliver(v->lapic, VLAPIC_FIXED, 0x61, false);
+	assert_int_equal(accept_now(), -1);
+	assert_int_equal(vlapic_requested(v->lapic), 0x61);
+	end();
+}
+
 static void test_threshold(void **state)
 {
 	(void)state;
@@ -160,6 +213,8 @@ int main(void)
 		cmocka_unit_test(test_the_processor_is_told),
 		cmocka_unit_test(test_the_processor_is_told_of_ones_own),
 		cmocka_unit_test(test_the_8259_is_injected_all_the_same),
+		cmocka_unit_test(test_accepted_at_once),
+		cmocka_unit_test(test_not_accepted_at_once),
 		cmocka_unit_test(test_threshold),
 		cmocka_unit_test(test_modes_and_the_page),
 	};

@@ -15,6 +15,7 @@ struct cpuid_policy;
 struct vlapic;
 struct vcpu_hw;
 struct vcpu_seat;
+struct irq_source;
 
 /* Hardware numbers of the general registers, as instructions encode them. */
 enum gpr {
@@ -47,7 +48,7 @@ enum vcpu_state {
  * one test. Bit 0 is left to the CPU's attention word, which is tested with it. The CPU that runs the vCPU uses
  * vcpu_request(); everybody else vcpu_notify() (vmm/life/runner.h), which also wakes it or calls it out of its guest. */
 enum vcpu_request {
-	VCPU_REQ_EVENT = 1u << 1, /* an interrupt or NMI may have become deliverable: ask again */
+	VCPU_REQ_EVENT = 1u << 1, /* an interrupt or NMI may have become deliverable: ask again; enter.asm knows it */
 	VCPU_REQ_PAUSE = 1u << 2, /* leave the loop */
 	VCPU_REQ_INIT = 1u << 3,
 	VCPU_REQ_SIPI = 1u << 4,
@@ -92,6 +93,7 @@ struct vcpu {
 	uint8_t sipi_vector;
 	uint8_t next_site; /* mmio_site.c: where the next one that makes room goes */
 	struct vlapic *lapic;
+	const struct irq_source *irqs; /* where its interrupts come from: vmm/core/inject.h */
 	struct timer_pass pass;
 	struct vclock clock; /* alarms of the local APIC, in the VM's time; used only by the CPU that runs this vCPU */
 	int64_t tsc_offset;  /* guest TSC = host TSC + offset: see vcpu_tsc_changed() */

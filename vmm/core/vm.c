@@ -8,7 +8,7 @@ void vm_set_crash(struct vm *vm, struct vcpu *v, const char *fmt, ...)
 	va_list args;
 
 	if (v != NULL)
-		vcpu_request(v, VCPU_REQ_EVENT); /* it must not be entered again */
+		vcpu_request(v, VCPU_REQ_EVENT | VCPU_REQ_ENTRY); /* it must not be entered again */
 	/* Of several vCPUs that crash at once the first one is heard. */
 	if (__atomic_exchange_n(&vm->crash_noted, true, __ATOMIC_ACQ_REL))
 		return;

@@ -14,7 +14,7 @@ static const uint16_t lvt_registers[] = {LAPIC_LVT_CMCI,  LAPIC_LVT_TIMER, LAPIC
 					 LAPIC_LVT_LINT0, LAPIC_LVT_LINT1, LAPIC_LVT_ERROR};
 
 /* The highest vector whose bit is set in a 256-bit register, or -1; words: which of its words to look at, bit by bit. */
-static int highest_vector(struct vlapic *v, unsigned offset, uint32_t words)
+static inline int highest_vector(struct vlapic *v, unsigned offset, uint32_t words)
 {
 	while (words != 0) {
 		unsigned n = bits_fls(words);
@@ -28,7 +28,7 @@ static int highest_vector(struct vlapic *v, unsigned offset, uint32_t words)
 }
 
 /* The same where a processor delivers, which leaves no hint which words are in use. Unrolled, it is two instructions a word. */
-static int highest_anywhere(struct vlapic *v, unsigned offset)
+__attribute__((noinline)) static int highest_anywhere(struct vlapic *v, unsigned offset)
 {
 	const uint32_t *words = vlapic_word(v, offset, 0);
 
@@ -42,18 +42,20 @@ static int highest_anywhere(struct vlapic *v, unsigned offset)
 	return -1;
 }
 
-static int highest_irr(struct vlapic *v)
+static inline int highest_irr(struct vlapic *v)
 {
-	return v->processor_delivers ? highest_anywhere(v, LAPIC_IRR) : highest_vector(v, LAPIC_IRR, v->irr_words);
+	return unlikely(v->processor_delivers) ? highest_anywhere(v, LAPIC_IRR)
+					       : highest_vector(v, LAPIC_IRR, v->irr_words);
 }
 
-static int highest_isr(struct vlapic *v)
+static inline int highest_isr(struct vlapic *v)
 {
-	return v->processor_delivers ? highest_anywhere(v, LAPIC_ISR) : highest_vector(v, LAPIC_ISR, v->isr_words);
+	return unlikely(v->processor_delivers) ? highest_anywhere(v, LAPIC_ISR)
+					       : highest_vector(v, LAPIC_ISR, v->isr_words);
 }
 
 /* PPR is the higher of TPR and the class of the highest vector in service; TPR's sub-class counts only when it wins. */
-uint32_t vlapic_computed_ppr(struct vlapic *v)
+static inline uint32_t computed_ppr(struct vlapic *v)
 {
 	int isr = highest_isr(v);
 	uint32_t service = isr < 0 ? 0 : (uint32_t)isr & 0xf0;
@@ -62,10 +64,15 @@ uint32_t vlapic_computed_ppr(struct vlapic *v)
 	return (tpr & 0xf0) >= service ? tpr : service;
 }
 
-/* PPR anew. Does it let this one, the highest in IRR, through? */
-static bool is_deliverable(struct vlapic *v, int irr)
+uint32_t vlapic_computed_ppr(struct vlapic *v)
 {
-	uint32_t ppr = vlapic_computed_ppr(v);
+	return computed_ppr(v);
+}
+
+/* PPR anew. Does it let this one, the highest in IRR, through? */
+static inline bool is_deliverable(struct vlapic *v, int irr)
+{
+	uint32_t ppr = computed_ppr(v);
 
 	vlapic_set_reg(v, LAPIC_PPR, ppr);
 	return irr >= 0 && ((uint32_t)irr & 0xf0) > (ppr & 0xf0);
@@ -383,7 +390,7 @@ bool vlapic_deliver(struct vlapic *v, enum vlapic_delivery delivery, uint8_t vec
 	return false;
 }
 
-int vlapic_pending(struct vlapic *v)
+static inline int pending(struct vlapic *v)
 {
 	int irr;
 
@@ -394,18 +401,38 @@ int vlapic_pending(struct vlapic *v)
 	return is_deliverable(v, irr) ? irr : -1;
 }
 
-void vlapic_take(struct vlapic *v, uint8_t vector)
+int vlapic_pending(struct vlapic *v)
 {
-	uint32_t bit = BIT32(vector % 32);
-	uint32_t *irr = vlapic_vector_word(v, LAPIC_IRR, vector);
+	return pending(v);
+}
 
-	*irr &= ~bit;
-	if (*irr == 0)
-		v->irr_words &= ~BIT32(vector / 32);
-	*vlapic_vector_word(v, LAPIC_ISR, vector) |= bit;
-	v->isr_words |= BIT32(vector / 32);
+static inline void take(struct vlapic *v, unsigned vector)
+{
+	uint32_t bit = BIT32(vector % 32), word = BIT32(vector / 32);
+	uint32_t *irr = vlapic_vector_word(v, LAPIC_IRR, vector), *isr = vlapic_vector_word(v, LAPIC_ISR, vector);
+	uint32_t left = *irr & ~bit;
+
+	*irr = left;
+	if (left == 0)
+		v->irr_words &= ~word;
+	*isr |= bit;
+	v->isr_words |= word;
 	/* It was above the old PPR, so its class is the new one. */
 	vlapic_set_reg(v, LAPIC_PPR, vector & 0xf0u);
+}
+
+void vlapic_take(struct vlapic *v, uint8_t vector)
+{
+	take(v, vector);
+}
+
+int vlapic_accept(struct vlapic *v)
+{
+	int vector = pending(v);
+
+	if (vector >= 0)
+		take(v, (unsigned)vector);
+	return vector;
 }
 
 /* A level-sensitive LINT0 in fixed mode that is still high asks again. */
@@ -426,23 +453,30 @@ void vlapic_eoi_done(struct vlapic *v, uint8_t vector)
 		v->ops->eoi(v->ctx, vector);
 }
 
+__attribute__((noinline)) static void level_ended(struct vlapic *v, unsigned vector)
+{
+	vlapic_update_ppr(v);
+	vlapic_eoi_done(v, (uint8_t)vector);
+}
+
 void vlapic_eoi(struct vlapic *v)
 {
 	int highest = highest_isr(v);
 	unsigned vector = (unsigned)highest;
-	uint32_t bit, *isr;
+	uint32_t bit = BIT32(vector % 32), left, *isr;
 
 	if (highest < 0)
 		return;
-	bit = BIT32(vector % 32);
 	isr = vlapic_vector_word(v, LAPIC_ISR, vector);
-	*isr &= ~bit;
-	if (*isr == 0)
+	left = *isr & ~bit;
+	*isr = left;
+	if (left == 0)
 		v->isr_words &= ~BIT32(vector / 32);
 	v->untold = true;
-	vlapic_update_ppr(v);
-	if ((*vlapic_vector_word(v, LAPIC_TMR, vector) & bit) != 0)
-		vlapic_eoi_done(v, (uint8_t)vector);
+	if (unlikely((*vlapic_vector_word(v, LAPIC_TMR, vector) & bit) != 0))
+		level_ended(v, vector);
+	else
+		vlapic_update_ppr(v);
 }
 
 void vlapic_fire_lvt(struct vlapic *v, unsigned offset)

@@ -153,6 +153,9 @@ int vlapic_pending(struct vlapic *v);
 /* The processor takes the vector that vlapic_pending() gave, with nothing of the guest's in between: IRR to ISR. */
 void vlapic_take(struct vlapic *v, uint8_t vector);
 
+/* Both at once: the vector, or -1, and nothing has changed. */
+int vlapic_accept(struct vlapic *v);
+
 /* Write of the EOI register. */
 void vlapic_eoi(struct vlapic *v);
 

@@ -359,8 +359,3 @@ void platform_power_button(struct vm *vm)
 	vacpi_pm_power_button(&vm->platform->pm);
 	vm_unlock(vm);
 }
-
-const struct irq_source *vcpu_irq_source(const struct vcpu *v)
-{
-	return &v->vm->platform->cpus[v->index].irqs;
-}

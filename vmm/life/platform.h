@@ -40,9 +40,6 @@ uint64_t platform_write_tables(struct vm *vm);
 
 void platform_power_button(struct vm *vm);
 
-/* Where a vCPU's interrupts come from. */
-const struct irq_source *vcpu_irq_source(const struct vcpu *v);
-
 struct console *vm_console(struct vm *vm);
 
 /* Move what is typed into the guest's UART, and what the UART holds out of it. Call when either side may have room. Returns

@@ -171,7 +171,7 @@ static const struct vlapic_ops apic_ops = {
 /* Cheap while nothing waits: no lock for a look at the wire. */
 static bool pic_can_interrupt(const struct cpu_board *cpu)
 {
-	return cpu->vcpu->index == 0 && vpic_pending(&cpu->board->pic) && vlapic_accepts_pic(&cpu->lapic);
+	return vpic_pending(&cpu->board->pic) && cpu->vcpu->index == 0 && vlapic_accepts_pic(&cpu->lapic);
 }
 
 static enum irq_waits irq_peek(void *ctx)
@@ -231,6 +231,16 @@ static int irq_take(void *ctx, int next)
 	return next;
 }
 
+/* What is taken outranks all that waits, be it held back by the TPR or not. */
+static int irq_accept(void *ctx)
+{
+	struct cpu_board *cpu = ctx;
+
+	if (unlikely(cpu->help == VCPU_APIC_ALL || pic_can_interrupt(cpu)))
+		return -1;
+	return vlapic_accept(&cpu->lapic);
+}
+
 COLD void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz)
 {
 	for (unsigned i = 0; i < b->vm->vcpu_count; i++) {
@@ -251,7 +261,9 @@ COLD void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz)
 		cpu->vcpu = b->vm->vcpus[i];
 		cpu->board = b;
 		cpu->help = vcpu_hw_apic_help();
-		cpu->irqs = (struct irq_source){.peek = irq_peek, .next = irq_next, .take = irq_take, .ctx = cpu};
+		cpu->irqs = (struct irq_source){
+			.peek = irq_peek, .next = irq_next, .take = irq_take, .accept = irq_accept, .ctx = cpu};
+		cpu->vcpu->irqs = &cpu->irqs;
 		vcpu_hw_apic_attach(cpu->vcpu, cpu->lapic_page);
 		cpu->seat.vcpu = cpu->vcpu;
 		cpu->seat.on_cpu = SEAT_NOWHERE;

@@ -33,7 +33,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 /* What ends a HLT: an interrupt, if IF is set, or an NMI. */
 static enum irq_waits waking_event(struct vcpu *v)
 {
-	const struct irq_source *irqs = vcpu_irq_source(v);
+	const struct irq_source *irqs = v->irqs;
 	enum irq_waits irq;
 
 	if (v->nmi_pending)
@@ -111,7 +111,7 @@ static bool before_entry(struct vcpu *v, enum run_end *end)
 		return false;
 	}
 	/* Another deadline is no event. What came of the old one is one, or the processor has been told. */
-	if (requests != VCPU_REQ_TIMER && !vcpu_inject_pending(v, vcpu_irq_source(v))) {
+	if (requests != VCPU_REQ_TIMER && !vcpu_inject_pending(v, v->irqs)) {
 		*end = RUN_CRASHED;
 		return false;
 	}

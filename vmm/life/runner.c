@@ -74,14 +74,13 @@ void runner_kick_all(struct vmm_host *host, uint64_t cpus)
 		runner_kick(host, (uint32_t)bits_ffs(cpus));
 }
 
-void vcpu_notify(struct vcpu *v, uint32_t bits)
+__attribute__((noinline)) static void notify_other(struct vcpu *v, uint32_t bits, struct runner *here)
 {
 	struct vcpu_seat *seat = v->seat;
-	struct runner *here = runner_here();
 	uint32_t before = __atomic_fetch_or(&v->requests, bits, __ATOMIC_SEQ_CST), cpu;
 
-	/* Who asked for the same before has also seen to it that it is looked at; and a CPU looks at its own vCPU by itself. */
-	if ((before & bits) == bits || here->current == v || !__atomic_load_n(&seat->added, __ATOMIC_ACQUIRE))
+	/* Who asked for the same before has also seen to it that it is looked at. */
+	if ((before & bits) == bits || !__atomic_load_n(&seat->added, __ATOMIC_ACQUIRE))
 		return;
 	cpu = __atomic_load_n(&seat->on_cpu, __ATOMIC_SEQ_CST);
 	if (cpu == here->cpu)
@@ -90,6 +89,17 @@ void vcpu_notify(struct vcpu *v, uint32_t bits)
 		here->host->kick_guest(cpu);
 	else
 		runner_kick_all(here->host, sched_wake(&seat->entity, rdtsc()));
+}
+
+/* A CPU looks at its own vCPU by itself. */
+void vcpu_notify(struct vcpu *v, uint32_t bits)
+{
+	struct runner *here = runner_here();
+
+	if (here->current == v)
+		vcpu_request(v, bits);
+	else
+		notify_other(v, bits, here);
 }
 
 /* --- alarms --- */

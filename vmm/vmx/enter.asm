@@ -8,7 +8,8 @@
 ;	flags:	IF = 0 throughout; after an exit the processor has set RFLAGS to 2, so DF = 0
 ;
 ; After each exit vmx_exit() (vcpu_enter.c) is called with v and does what the exit asks for. When it returns 0 the guest goes
-; on. What stays the same from one turn to the next is outside of the turn: the callee-saved registers, HOST_RSP (it is
+; on; when it says that an interrupt may be due and nothing else, vmx_event() is asked, and the guest goes on when that returns 0.
+; What stays the same from one turn to the next is outside of the turn: the callee-saved registers, HOST_RSP (it is
 ; written only when it differs from what is there: the loop calls from the same depth), VMLAUNCH instead of VMRESUME, and
 ; loading R12 to R15: vmx_exit(), a C function, hands back what it finds in them. They are saved at each exit, so that v->gpr[]
 ; is complete; a handler that changes one of them there makes the stub return (vcpu_gpr_written() in vcpu.h).
@@ -25,10 +26,11 @@ HW_LAUNCHED	equ 8
 VMCS_HOST_RSP	equ 0x6c14
 PERCPU_ATTENTION	equ 16
 VMX_ATTENTION	equ 1
+VCPU_REQ_EVENT	equ 2
 VMX_FAILED_SHIFT equ 29			; VMX_FAIL_INVALID and VMX_FAIL_VALID, shifted so far
 
 	section .text
-	extern vmx_exit
+	extern vmx_exit, vmx_event
 	global vmx_run_asm, vmx_exit_point, vmx_window_look, vmx_window_begin, vmx_window_end, vmx_window_out
 
 ; The general registers but RSP and R12 to R15 from v->gpr[]; rdi = v. The flags stay.
@@ -91,7 +93,7 @@ vmx_exit_point:
 vmx_window_look:
 	or eax, [gs:PERCPU_ATTENTION]
 vmx_window_begin:
-	jnz out
+	jnz asked
 	LOAD_GUEST
 	vmresume
 	jmp refused
@@ -105,6 +107,15 @@ refused:
 	mov eax, 2				; MOV leaves CF, which tells the two failures apart
 	sbb eax, 0
 	shl eax, VMX_FAILED_SHIFT
+	jmp out
+asked:
+.frame_7:
+	cmp eax, VCPU_REQ_EVENT
+	jne out
+	call vmx_event
+	mov rdi, [rsp]
+	test eax, eax
+	jz vmx_window_look
 	jmp out
 vmx_window_out:
 	mov eax, VMX_ATTENTION

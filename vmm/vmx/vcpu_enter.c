@@ -6,6 +6,7 @@
 #include "arch/x86/regs.h"
 #include "arch/x86/traps.h"
 #include "kernel/lib/errors.h"
+#include "vmm/core/inject.h"
 #include "vmm/core/vm.h"
 #include "vmm/devices/vlapic.h"
 #include "vmm/exit/dispatch.h"
@@ -28,6 +29,7 @@ static_assert(offsetof(struct vcpu_hw, launched) == 8, "HW_LAUNCHED in enter.asm
 static_assert(VMX_ATTENTION == 1 && VMX_FAILED_INVALID == VMX_FAIL_INVALID << 29 &&
 		      VMX_FAILED_VALID == VMX_FAIL_VALID << 29,
 	      "VMX_ATTENTION and VMX_FAILED_SHIFT in enter.asm");
+static_assert(VCPU_REQ_EVENT == 2, "VCPU_REQ_EVENT in enter.asm");
 
 /* The processor may have cached translations through the second-level tables, alone (guest-physical mappings, tagged with
  * the EPT pointer) or combined with the guest's own (tagged with the VPID too). INVEPT drops both kinds; INVVPID the
@@ -383,6 +385,45 @@ uint32_t vmx_exit(struct vcpu *v)
 		return exception_exit(v, tsc);
 	return other_exit(v, (uint32_t)reason, tsc);
 }
+
+/* Nothing is in the guest's way but what is seen here; for all else there is vcpu_inject_pending(). (A crash asks for
+ * VCPU_REQ_ENTRY too.) Shadows are as the exit left them: they may have ended with an instruction that was stepped over, but that
+ * is found out there. */
+static inline bool takes_interrupt(const struct vcpu *v)
+{
+	const uint32_t windows = PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW;
+
+	return !v->inject.valid && !__atomic_load_n(&v->nmi_pending, __ATOMIC_ACQUIRE) &&
+	       !(v->hw->proc_ctls & windows) && v->hw->tpr_threshold == 0 &&
+	       (vmread_known(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
+	       !(vmread_known(VMCS_GUEST_INTERRUPTIBILITY) & BLOCKING_SHADOWS);
+}
+
+/* As vcpu_inject_pending() and inject() would do it. The request goes first: who comes later asks anew, and is heard. */
+uint32_t vmx_event(struct vcpu *v)
+{
+	const struct irq_source *irqs = v->irqs;
+	int vector;
+
+	__atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQ_EVENT, __ATOMIC_SEQ_CST);
+	vector = likely(takes_interrupt(v)) ? irqs->accept(irqs->ctx) : -1;
+	if (unlikely(vector < 0)) {
+		vcpu_request(v, VCPU_REQ_EVENT);
+		return v->requests;
+	}
+	v->inject = (struct event){.vector = (uint8_t)vector, .type = EVENT_EXTERNAL_INTERRUPT};
+	/* With the vector something else has arrived, an NMI perhaps. */
+	if (unlikely(v->requests != 0)) {
+		v->inject.valid = true;
+		return v->requests;
+	}
+	vmwrite_known(VMCS_ENTRY_INTR_INFO, INTR_VALID | (uint32_t)vector); /* the type is 0 */
+	if (AVATAR_DEBUG)
+		audit_before_entry(v);
+	return 0;
+}
+
+static_assert(EVENT_EXTERNAL_INTERRUPT == 0, "vmx_event()");
 
 /* --- into the guest --- */
 

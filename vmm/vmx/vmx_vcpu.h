@@ -106,6 +106,10 @@ uint32_t vmx_run_asm(struct vcpu *v, struct vcpu_hw *hw);
  * Returns 0: enter again; else see above. */
 uint32_t vmx_exit(struct vcpu *v);
 
+/* The same when VCPU_REQ_EVENT alone is asked for: the interrupt that is due goes in with the next entry. Returns 0, or what
+ * vmx_exit() would: the loop outside has to see to it. */
+uint32_t vmx_event(struct vcpu *v);
+
 void vmx_exit_point(void);
 extern const char vmx_window_look[], vmx_window_begin[], vmx_window_end[], vmx_window_out[];
 
