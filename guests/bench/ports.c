@@ -13,7 +13,7 @@
 #define COM(reg) ((uint16_t)(UART_COM1_BASE + (reg)))
 #define BLOCK 4096u
 
-static uint8_t block[BLOCK];
+static uint8_t block[BLOCK] __attribute__((aligned(4096))); /* in one page: each one is translated for itself */
 
 static void pit_read(void)
 {
