@@ -98,18 +98,23 @@ static void wait_sent(const struct lapic *l)
 	}
 }
 
-/* The xAPIC takes a command in two halves and may still be busy with the last one. A write of an x2APIC's MSR may overtake
- * writes to memory before it: whoever is called by it must find what it is called for. */
-static void command(const struct lapic *l, uint32_t apic_id, uint32_t low)
+/* The xAPIC takes a command in two halves and may still be busy with the last one. */
+__attribute__((noinline)) static void command_xapic(const struct lapic *l, uint32_t apic_id, uint32_t low)
 {
-	if (l->x2apic) {
-		hw_fence(l->hw);
-		hw_wrmsr(l->hw, X2APIC_MSR(LAPIC_ICR_LOW), (uint64_t)apic_id << X2APIC_ICR_DEST_SHIFT | low);
-		return;
-	}
 	wait_sent(l);
 	lapic_write(l, LAPIC_ICR_HIGH, apic_id << LAPIC_ICR_HIGH_DEST_SHIFT);
 	lapic_write(l, LAPIC_ICR_LOW, low);
+}
+
+/* A write of an x2APIC's MSR may overtake writes to memory before it: whoever is called by it must find what it is called for. */
+static void command(const struct lapic *l, uint32_t apic_id, uint32_t low)
+{
+	if (!l->x2apic) {
+		command_xapic(l, apic_id, low);
+		return;
+	}
+	hw_fence(l->hw);
+	hw_wrmsr(l->hw, X2APIC_MSR(LAPIC_ICR_LOW), (uint64_t)apic_id << X2APIC_ICR_DEST_SHIFT | low);
 }
 
 /* Send an interrupt to a CPU.

@@ -226,43 +226,46 @@ static inline uint32_t wrong_triggers(struct vlapic *v, unsigned n, uint32_t vec
 	return (*vlapic_word(v, LAPIC_TMR, n) ^ level) & vectors;
 }
 
-/* What others have left in one word goes into IRR. */
-static inline uint32_t take_word(struct vlapic *v, unsigned n)
+static void take_vectors(struct vlapic *v, unsigned n)
 {
 	uint32_t vectors = __atomic_exchange_n(&v->requests[n], 0, __ATOMIC_ACQ_REL);
 
 	change_trigger(v, n, wrong_triggers(v, n, vectors, __atomic_load_n(&v->triggers[n], __ATOMIC_RELAXED)));
 	*vlapic_word(v, LAPIC_IRR, n) |= vectors;
-	return vectors;
-}
-
-static void take_vectors(struct vlapic *v, unsigned n)
-{
-	uint32_t vectors = take_word(v, n);
-
 	if (v->processor_delivers && vectors != 0)
 		v->ops->requested(v->ctx, (uint8_t)(n * 32 + bits_fls(vectors)));
 	else
 		v->irr_words |= BIT32(n);
 }
 
+__attribute__((noinline)) static int leave_posted(struct vlapic *v, uint32_t arrived)
+{
+	__atomic_fetch_or(&v->arrived, arrived, __ATOMIC_RELEASE);
+	return -1;
+}
+
+__attribute__((noinline)) static void post_otherwise(struct vlapic *v, unsigned n, uint32_t vectors, uint32_t wrong)
+{
+	change_trigger(v, n, wrong);
+	*vlapic_word(v, LAPIC_IRR, n) |= vectors;
+}
+
 int vlapic_take_posted(struct vlapic *v)
 {
-	uint32_t arrived = __atomic_exchange_n(&v->arrived, 0, __ATOMIC_ACQ_REL);
-	int highest = 0;
+	uint32_t arrived = __atomic_exchange_n(&v->arrived, 0, __ATOMIC_ACQ_REL), vectors, wrong;
+	unsigned n;
 
-	if (unlikely(arrived - 1 >= VLAPIC_ARRIVED_VECTORS || v->untold || !v->processor_delivers)) {
-		__atomic_fetch_or(&v->arrived, arrived, __ATOMIC_RELEASE);
-		return -1;
-	}
-	for (uint32_t words = arrived; words != 0; words &= words - 1) {
-		unsigned n = bits_ffs(words);
-		uint32_t vectors = take_word(v, n);
-
-		if (likely(vectors != 0))
-			highest = (int)(n * 32 + bits_fls(vectors));
-	}
-	return highest;
+	if (unlikely((arrived & VLAPIC_ARRIVED_VECTORS) != arrived || !is_pow2(arrived) || v->untold ||
+		     !v->processor_delivers))
+		return leave_posted(v, arrived);
+	n = bits_ffs(arrived);
+	vectors = __atomic_exchange_n(&v->requests[n], 0, __ATOMIC_ACQ_REL);
+	wrong = wrong_triggers(v, n, vectors, __atomic_load_n(&v->triggers[n], __ATOMIC_RELAXED));
+	if (unlikely(wrong != 0))
+		post_otherwise(v, n, vectors, wrong);
+	else
+		*vlapic_word(v, LAPIC_IRR, n) |= vectors;
+	return likely(vectors != 0) ? (int)(n * 32 + bits_fls(vectors)) : 0;
 }
 
 static bool lint0_is_extint(const struct vlapic *v)
@@ -361,18 +364,14 @@ static bool accept_fixed(struct vlapic *v, unsigned vector, bool level)
 	return true;
 }
 
-bool vlapic_deliver(struct vlapic *v, enum vlapic_delivery delivery, uint8_t vector, bool level)
+/* What has no vector to be kept. */
+__attribute__((noinline)) static bool deliver_otherwise(struct vlapic *v, enum vlapic_delivery delivery, uint8_t vector)
 {
 	if (vlapic_mode(v) == VLAPIC_DISABLED) {
 		vlapic_count(&v->dropped);
 		return false;
 	}
 	switch (delivery) {
-	case VLAPIC_FIXED:
-	case VLAPIC_LOWEST:
-		if (vlapic_enabled(v))
-			return accept_fixed(v, vector, level);
-		break;
 	case VLAPIC_NMI:
 		v->ops->nmi(v->ctx);
 		return true;
@@ -382,12 +381,22 @@ bool vlapic_deliver(struct vlapic *v, enum vlapic_delivery delivery, uint8_t vec
 	case VLAPIC_STARTUP:
 		v->ops->startup(v->ctx, vector);
 		return true;
+	case VLAPIC_FIXED: /* the APIC is disabled by software */
+	case VLAPIC_LOWEST:
 	case VLAPIC_SMI:    /* there is no system-management mode to enter */
 	case VLAPIC_EXTINT: /* the 8259's wire ends at LINT0 only */
 		break;
 	}
 	vlapic_count(&v->dropped);
 	return false;
+}
+
+/* One that is enabled by software is switched on. */
+bool vlapic_deliver(struct vlapic *v, enum vlapic_delivery delivery, uint8_t vector, bool level)
+{
+	if (likely(delivery <= VLAPIC_LOWEST && vlapic_enabled(v)))
+		return accept_fixed(v, vector, level);
+	return deliver_otherwise(v, delivery, vector);
 }
 
 static inline int pending(struct vlapic *v)

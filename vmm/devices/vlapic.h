@@ -51,8 +51,8 @@ struct vlapic_ops {
 	void (*nmi)(void *ctx);
 	void (*init)(void *ctx);
 	void (*startup)(void *ctx, uint8_t vector);
-	/* An IPI for others, or for all: the owner knows them. See vlapic_route(). */
-	void (*send_ipi)(void *ctx, const struct vlapic_ipi *ipi);
+	/* A command whose IPI is for others, or for all: the owner knows them. See vlapic_send(). */
+	void (*send_ipi)(void *ctx, uint32_t low, uint32_t dest);
 	/* The guest is done with a level-triggered interrupt: tell the I/O APICs. */
 	void (*eoi)(void *ctx, uint8_t vector);
 	/* May be NULL. The mode has changed, or the APIC was reset. */
@@ -166,9 +166,9 @@ void vlapic_eoi_done(struct vlapic *v, uint8_t vector);
  * whether it is to be told of IRR and ISR as a whole as well: after a reset, and after an EOI that it has not carried out. */
 bool vlapic_settle(struct vlapic *v);
 
-/* The short way of the same for what mostly arrives, vectors: they go into IRR, and the highest of them is returned, for the
- * processor to know of; 0: there was none. -1: there is more to it, nothing has been taken, and vlapic_settle() is to be called.
- * A processor that does not deliver makes it -1. */
+/* The short way of the same for what mostly arrives, vectors of one word: they go into IRR, and the highest of them is returned,
+ * for the processor to know of; 0: there was none. -1: it is something else, nothing has been taken, and vlapic_settle() is to be
+ * called. A processor that does not deliver makes it -1. */
 int vlapic_take_posted(struct vlapic *v);
 
 /* The highest vector requested and the highest in service, whatever the priorities; 0: none. */
@@ -249,3 +249,9 @@ struct vlapic *vlapic_lowest(struct vlapic *a, struct vlapic *b);
 /* Give the message to whoever it is for. set: all APICs of the machine, best indexed by ID; source: the sender, NULL for
  * an I/O APIC or an MSI. Returns the number of APICs that took it. */
 unsigned vlapic_route(struct vlapic *const *set, unsigned count, struct vlapic *source, const struct vlapic_ipi *ipi);
+
+/* What the command is in words: the lower half of the source's ICR, and the destination from its upper half. */
+struct vlapic_ipi vlapic_message(const struct vlapic *source, uint32_t low, uint32_t dest);
+
+/* Give the message of a command to whoever it is for; as vlapic_route(). */
+void vlapic_send(struct vlapic *const *set, unsigned count, struct vlapic *source, uint32_t low, uint32_t dest);

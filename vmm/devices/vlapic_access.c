@@ -101,25 +101,19 @@ static void write_svr(struct vlapic *v, uint32_t value)
 	__atomic_store_n(&v->enabled, enable, __ATOMIC_RELAXED);
 }
 
-__attribute__((noinline)) static void send_to_others(struct vlapic *v, uint32_t low, uint32_t dest)
+static void send_to_others(struct vlapic *v, uint32_t low, uint32_t dest)
 {
-	struct vlapic_ipi ipi = {.dest = dest,
-				 .vector = (uint8_t)(low & LAPIC_ICR_VECTOR_MASK),
-				 .delivery = (uint8_t)((low & LAPIC_ICR_DM_MASK) >> 8),
-				 .shorthand = (uint8_t)((low & LAPIC_ICR_SHORTHAND_MASK) >> 18),
-				 .logical = (low & LAPIC_ICR_LOGICAL) != 0,
-				 .wide = v->mode == VLAPIC_X2APIC};
-	bool has_vector = ipi.delivery == VLAPIC_FIXED || ipi.delivery == VLAPIC_LOWEST;
+	const uint32_t mode = low & LAPIC_ICR_DM_MASK;
 
-	if (has_vector && ipi.vector < 16) {
+	if (unlikely(mode <= LAPIC_ICR_DM_LOWEST && (low & LAPIC_ICR_VECTOR_MASK) < 16)) {
 		vlapic_error(v, LAPIC_ESR_SEND_ILLEGAL_VECTOR);
 		return;
 	}
 	/* INIT level de-assert synchronises arbitration IDs, of which there are none since the Pentium 4. */
-	if (ipi.delivery == VLAPIC_INIT && (low & LAPIC_ICR_LEVEL) != 0 && (low & LAPIC_ICR_ASSERT) == 0)
+	if (mode == LAPIC_ICR_DM_INIT && (low & LAPIC_ICR_LEVEL) != 0 && (low & LAPIC_ICR_ASSERT) == 0)
 		return;
 	v->ipis_sent++;
-	v->ops->send_ipi(v->ctx, &ipi);
+	v->ops->send_ipi(v->ctx, low, dest);
 }
 
 __attribute__((noinline)) static void misuse_self(struct vlapic *v, bool is_fixed)

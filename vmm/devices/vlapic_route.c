@@ -1,6 +1,8 @@
 /* Which local APICs an interrupt message is for. SDM 3 "Determining IPI Destination" and "Extended XAPIC (x2APIC)". */
 #include "vmm/devices/vlapic_internal.h"
 
+#include "kernel/lib/assert.h"
+
 #define BROADCAST_8 0xffu
 #define BROADCAST_32 0xffffffffu
 
@@ -79,19 +81,52 @@ static unsigned route_lowest(struct vlapic *const *set, unsigned count, struct v
 	return best == NULL ? 0 : deliver(best, ipi);
 }
 
+/* The common case, one APIC by its ID, needs no search when the set is indexed by it. IDs are unique in 8 bits only below 255
+ * APICs, which the set's length says. */
+static inline bool is_at_its_place(struct vlapic *const *set, unsigned count, uint32_t dest)
+{
+	return dest < count && count < BROADCAST_8 && set[dest]->id == dest;
+}
+
 unsigned vlapic_route(struct vlapic *const *set, unsigned count, struct vlapic *source, const struct vlapic_ipi *ipi)
 {
 	unsigned taken = 0;
 
 	if (ipi->delivery == VLAPIC_LOWEST)
 		return route_lowest(set, count, source, ipi);
-	/* The common case, one APIC by its ID, needs no search when the set is indexed by it. IDs are unique in 8 bits only
-	 * below 255 APICs, which the set's length says. */
-	if (!ipi->logical && ipi->shorthand == VLAPIC_TO_DESTINATION && ipi->dest < count && count < BROADCAST_8 &&
-	    set[ipi->dest]->id == ipi->dest)
-		return vlapic_mode(set[ipi->dest]) == VLAPIC_DISABLED ? 0 : deliver(set[ipi->dest], ipi);
+	if (!ipi->logical && ipi->shorthand == VLAPIC_TO_DESTINATION && is_at_its_place(set, count, ipi->dest))
+		return deliver(set[ipi->dest], ipi);
 	for (unsigned i = 0; i < count; i++)
 		if (is_target(set[i], source, ipi))
 			taken += deliver(set[i], ipi);
 	return taken;
+}
+
+struct vlapic_ipi vlapic_message(const struct vlapic *source, uint32_t low, uint32_t dest)
+{
+	return (struct vlapic_ipi){.dest = dest,
+				   .vector = (uint8_t)(low & LAPIC_ICR_VECTOR_MASK),
+				   .delivery = (uint8_t)((low & LAPIC_ICR_DM_MASK) >> 8),
+				   .shorthand = (uint8_t)((low & LAPIC_ICR_SHORTHAND_MASK) >> 18),
+				   .logical = (low & LAPIC_ICR_LOGICAL) != 0,
+				   .wide = vlapic_mode(source) == VLAPIC_X2APIC};
+}
+
+__attribute__((noinline)) static void send_message(struct vlapic *const *set, unsigned count, struct vlapic *source,
+						   uint32_t low, uint32_t dest)
+{
+	struct vlapic_ipi ipi = vlapic_message(source, low, dest);
+
+	vlapic_route(set, count, source, &ipi);
+}
+
+void vlapic_send(struct vlapic *const *set, unsigned count, struct vlapic *source, uint32_t low, uint32_t dest)
+{
+	const uint32_t uncommon = LAPIC_ICR_DM_MASK | LAPIC_ICR_LOGICAL | LAPIC_ICR_SHORTHAND_MASK;
+
+	static_assert(LAPIC_ICR_DM_FIXED == 0, "a common one has none of these bits");
+	if (likely((low & uncommon) == 0 && is_at_its_place(set, count, dest)))
+		vlapic_deliver(set[dest], VLAPIC_FIXED, (uint8_t)(low & LAPIC_ICR_VECTOR_MASK), false);
+	else
+		send_message(set, count, source, low, dest);
 }

@@ -82,11 +82,11 @@ static void apic_startup(void *ctx, uint8_t vector)
 	vcpu_notify(v, VCPU_REQ_SIPI);
 }
 
-static void apic_send_ipi(void *ctx, const struct vlapic_ipi *ipi)
+static void apic_send_ipi(void *ctx, uint32_t low, uint32_t dest)
 {
 	struct cpu_board *cpu = ctx;
 
-	vlapic_route(cpu->board->lapics, cpu->board->vm->vcpu_count, &cpu->lapic, ipi);
+	vlapic_send(cpu->board->lapics, cpu->board->vm->vcpu_count, &cpu->lapic, low, dest);
 }
 
 static void apic_eoi(void *ctx, uint8_t vector)

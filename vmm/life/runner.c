@@ -80,14 +80,14 @@ __attribute__((noinline)) static void notify_other(struct vcpu *v, uint32_t bits
 	uint32_t before = __atomic_fetch_or(&v->requests, bits, __ATOMIC_SEQ_CST), cpu;
 
 	/* Who asked for the same before has also seen to it that it is looked at. */
-	if ((before & bits) == bits || !__atomic_load_n(&seat->added, __ATOMIC_ACQUIRE))
+	if ((before & bits) == bits)
 		return;
 	cpu = __atomic_load_n(&seat->on_cpu, __ATOMIC_SEQ_CST);
 	if (cpu == here->cpu)
 		__atomic_store_n(here->attention, 1, __ATOMIC_SEQ_CST);
 	else if (cpu != SEAT_NOWHERE)
 		here->host->kick_guest(cpu);
-	else
+	else if (__atomic_load_n(&seat->added, __ATOMIC_ACQUIRE))
 		runner_kick_all(here->host, sched_wake(&seat->entity, rdtsc()));
 }
 
