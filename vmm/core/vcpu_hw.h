@@ -117,13 +117,13 @@ void vcpu_hw_set(struct vcpu *v, enum vcpu_reg reg, uint64_t value);
 void vcpu_hw_get_segment(struct vcpu *v, enum vcpu_seg seg, struct segment *out);
 void vcpu_hw_set_segment(struct vcpu *v, enum vcpu_seg seg, const struct segment *in);
 
-/* The base alone. v is loaded on this CPU. */
+/* The base alone. Only while an exit of v is handled. */
 uint64_t vcpu_hw_segment_base(struct vcpu *v, enum vcpu_seg seg);
 
 /* What decides how the processor fetches and reads the code at RIP, by as few registers as tell. Two equal views mean: the
  * same tables walked in the same way, the same linear address for an RIP, the same defaults for decoding. `how` is made of
  * CS.L and CS.D, long mode, or else CR0.PG, CR4.PSE, CR4.PAE. Not in it is CR4.LA57, which a guest cannot change by itself.
- * v is loaded on this CPU. */
+ * Only while an exit of v is handled. */
 void vcpu_hw_code_view(struct vcpu *v, struct code_view *out);
 bool vcpu_hw_is_code_view(struct vcpu *v, const struct code_view *view);
 

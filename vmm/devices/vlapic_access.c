@@ -148,6 +148,13 @@ void vlapic_send_icr(struct vlapic *v, uint32_t low, uint32_t dest)
 		send_to_others(v, low, dest);
 }
 
+/* In the page the destination has been written before. */
+static inline void write_icr(struct vlapic *v, uint32_t value)
+{
+	vlapic_set_reg(v, LAPIC_ICR_LOW, value);
+	vlapic_send_icr(v, value, vlapic_reg(v, LAPIC_ICR_HIGH) >> LAPIC_ICR_HIGH_DEST_SHIFT);
+}
+
 /* value has been checked, or reduced, to vlapic_writable_bits(). What arrived before the write meets the old value. */
 void vlapic_write_register(struct vlapic *v, unsigned offset, uint32_t value)
 {
@@ -170,8 +177,7 @@ void vlapic_write_register(struct vlapic *v, unsigned offset, uint32_t value)
 		vlapic_set_reg(v, offset, __atomic_exchange_n(&v->esr_pending, 0, __ATOMIC_RELAXED));
 		break;
 	case LAPIC_ICR_LOW:
-		vlapic_set_reg(v, offset, value);
-		vlapic_send_icr(v, value, vlapic_reg(v, LAPIC_ICR_HIGH) >> LAPIC_ICR_HIGH_DEST_SHIFT);
+		write_icr(v, value);
 		break;
 	case LAPIC_LVT_CMCI:
 	case LAPIC_LVT_TIMER:
@@ -232,16 +238,30 @@ uint64_t vlapic_mmio_read(struct vlapic *v, uint32_t offset, unsigned size)
 	return size >= 4 ? value : value & ((1ull << size * 8) - 1);
 }
 
-void vlapic_mmio_write(struct vlapic *v, uint32_t offset, unsigned size, uint64_t value)
+__attribute__((noinline)) static void mmio_write_other(struct vlapic *v, uint32_t offset, uint64_t value)
 {
-	if (v->mode != VLAPIC_XAPIC || size != 4 || offset % REG_STRIDE != 0)
-		return;
 	if (offset >= REGS_END || ((READABLE_XAPIC | WRITABLE_XAPIC) & REG_BIT(offset)) == 0) {
 		vlapic_error(v, LAPIC_ESR_ILLEGAL_REGISTER);
 		return;
 	}
 	if ((WRITABLE_XAPIC & REG_BIT(offset)) != 0)
 		vlapic_write_register(v, offset, (uint32_t)value & vlapic_writable_bits(offset));
+}
+
+/* EOI and ICR, which a running guest writes again and again, need none of the checks above. */
+void vlapic_mmio_write(struct vlapic *v, uint32_t offset, unsigned size, uint64_t value)
+{
+	if (unlikely(v->mode != VLAPIC_XAPIC || size != 4 || offset % REG_STRIDE != 0))
+		return;
+	if (offset == LAPIC_EOI) {
+		vlapic_sync(v);
+		vlapic_eoi(v);
+	} else if (offset == LAPIC_ICR_LOW) {
+		vlapic_sync(v);
+		write_icr(v, (uint32_t)value & ICR_WRITABLE);
+	} else {
+		mmio_write_other(v, offset, value);
+	}
 }
 
 /* Bits that software cannot write are in the page for the moment: what the write does puts them right. The ID, which only

@@ -31,7 +31,7 @@ __attribute__((noinline)) static int write_x2apic(struct vlapic *v, uint32_t msr
 	return 0;
 }
 
-/* EOI and ICR, which a running guest writes again and again, need none of the checks above. */
+/* EOI, ICR and SELF IPI, which a running guest writes again and again, need none of the checks above. */
 int vlapic_x2apic_write(struct vlapic *v, uint32_t msr, uint64_t value)
 {
 	if (likely(v->mode == VLAPIC_X2APIC)) {
@@ -42,6 +42,10 @@ int vlapic_x2apic_write(struct vlapic *v, uint32_t msr, uint64_t value)
 		}
 		if (msr == X2APIC_MSR(LAPIC_ICR_LOW) && ((uint32_t)value & ~ICR_WRITABLE) == 0) {
 			write_x2apic_icr(v, value);
+			return 0;
+		}
+		if (msr == X2APIC_MSR(LAPIC_SELF_IPI) && value <= 0xff) {
+			vlapic_send_icr(v, (uint32_t)value | LAPIC_ICR_TO_SELF, 0);
 			return 0;
 		}
 	}
