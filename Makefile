@@ -33,8 +33,9 @@ GUEST_FED := vmm/exit/% vmm/bus/% vmm/mem/% vmm/decode/% vmm/devices/% vmm/load/
 STACK_GUARD = -fstack-protector$(if $(filter $(GUEST_FED),$*),-strong)
 
 # No frame pointers: backtraces use the table that boot/gen_symbols.py makes of what the compiler says of its frames. Stacks are
-# aligned to 8, as nothing here wants more; GCC believes in 16 for 128-bit integers, and is told that it finds them.
-CFLAGS := -std=c11 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+# aligned to 8, as nothing here wants more; GCC believes in 16 for 128-bit integers, and is told that it finds them. Nor are there vector
+# registers, in which a variadic function might be handed something.
+CFLAGS := -std=c11 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -mskip-rax-setup \
 	-mstack-protector-guard=global -fomit-frame-pointer -fno-asynchronous-unwind-tables \
 	-mpreferred-stack-boundary=3 -mincoming-stack-boundary=4 -fno-strict-aliasing -DAVATAR_DEBUG=$(if $(DEBUG),1,0) -ffunction-sections -fdata-sections -malign-data=abi -ffile-prefix-map=$(CURDIR)=. \
 	$(WARNINGS) -I. -I$(BUILD)/gen

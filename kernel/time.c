@@ -172,3 +172,13 @@ size_t deadline_expire(struct deadline_queue *q, uint64_t now_tsc)
 	q->fresh = NULL;
 	return fired;
 }
+
+COLD uint64_t time_ns_from_ticks(uint64_t ticks, uint64_t tsc_hz)
+{
+	return muldiv_u64(ticks, NS_PER_SEC, tsc_hz);
+}
+
+COLD uint64_t time_ticks_from_ns(uint64_t ns, uint64_t tsc_hz)
+{
+	return muldiv_u64(ns, tsc_hz, NS_PER_SEC);
+}

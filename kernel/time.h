@@ -51,13 +51,6 @@ static inline bool deadline_armed(const struct deadline *d)
 	return d->queue != NULL;
 }
 
-/* Rounded down; saturates at UINT64_MAX. tsc_hz: not 0. */
-static inline uint64_t time_ns_from_ticks(uint64_t ticks, uint64_t tsc_hz)
-{
-	return muldiv_u64(ticks, NS_PER_SEC, tsc_hz);
-}
-
-static inline uint64_t time_ticks_from_ns(uint64_t ns, uint64_t tsc_hz)
-{
-	return muldiv_u64(ns, tsc_hz, NS_PER_SEC);
-}
+/* Rounded down; saturate at UINT64_MAX. tsc_hz: not 0. */
+uint64_t time_ns_from_ticks(uint64_t ticks, uint64_t tsc_hz);
+uint64_t time_ticks_from_ns(uint64_t ns, uint64_t tsc_hz);

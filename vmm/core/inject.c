@@ -58,7 +58,7 @@ static void replace(struct vcpu *v)
 		v->nmi_pending = true;
 }
 
-void vcpu_queue_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
+COLD void vcpu_queue_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
 	enum fault_class second = fault_class(EVENT_EXCEPTION, vector);
 

@@ -66,7 +66,7 @@ static size_t copy_out(const struct console *c, uint64_t at, void *buf, size_t l
 	return len;
 }
 
-size_t console_take(struct console *c, void *buf, size_t len)
+COLD size_t console_take(struct console *c, void *buf, size_t len)
 {
 	size_t got = copy_out(c, c->taken, buf, len);
 
@@ -75,7 +75,7 @@ size_t console_take(struct console *c, void *buf, size_t len)
 	return got;
 }
 
-size_t console_read(const struct console *c, size_t offset, void *buf, size_t len)
+COLD size_t console_read(const struct console *c, size_t offset, void *buf, size_t len)
 {
 	return offset < c->written - gone(c) ? copy_out(c, gone(c) + offset, buf, len) : 0;
 }

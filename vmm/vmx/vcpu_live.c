@@ -136,83 +136,49 @@ void live_take(struct vmx_cpu *cpu, struct vcpu *v)
 	cpu->live_takes++;
 }
 
+static_assert(VCPU_DR3 - VCPU_DR0 == 3, "debug registers in the order of struct vcpu_hw.dr");
+static_assert(VCPU_LSTAR - VCPU_STAR == LIVE_LSTAR && VCPU_CSTAR - VCPU_STAR == LIVE_CSTAR &&
+		      VCPU_FMASK - VCPU_STAR == LIVE_FMASK && VCPU_KERNEL_GS_BASE - VCPU_STAR == LIVE_KERNEL_GS_BASE &&
+		      VCPU_TSC_AUX - VCPU_STAR == LIVE_TSC_AUX,
+	      "MSRs in the order of struct vcpu_hw.msr");
+
 /* Where a register's value is kept while v is not live; NULL: it is not one of the live registers. */
 static uint64_t *live_slot(struct vcpu_hw *hw, enum vcpu_reg reg)
 {
-	switch (reg) {
-	case VCPU_CR2:
-		return &hw->cr2;
-	case VCPU_DR0:
-	case VCPU_DR1:
-	case VCPU_DR2:
-	case VCPU_DR3:
+	if (reg >= VCPU_STAR && reg <= VCPU_TSC_AUX)
+		return &hw->msr[reg - VCPU_STAR];
+	if (reg >= VCPU_DR0 && reg <= VCPU_DR3)
 		return &hw->dr[reg - VCPU_DR0];
-	case VCPU_DR6:
+	if (reg == VCPU_DR6)
 		return &hw->dr6;
-	case VCPU_XCR0:
+	if (reg == VCPU_XCR0)
 		return &hw->xcr0;
-	case VCPU_STAR:
-		return &hw->msr[LIVE_STAR];
-	case VCPU_LSTAR:
-		return &hw->msr[LIVE_LSTAR];
-	case VCPU_CSTAR:
-		return &hw->msr[LIVE_CSTAR];
-	case VCPU_FMASK:
-		return &hw->msr[LIVE_FMASK];
-	case VCPU_KERNEL_GS_BASE:
-		return &hw->msr[LIVE_KERNEL_GS_BASE];
-	case VCPU_TSC_AUX:
-		return &hw->msr[LIVE_TSC_AUX];
-	default:
-		return NULL;
-	}
+	return reg == VCPU_CR2 ? &hw->cr2 : NULL;
 }
 
-COLD bool live_register(enum vcpu_reg reg)
+bool live_register(enum vcpu_reg reg)
 {
 	struct vcpu_hw none;
 
 	return live_slot(&none, reg) != NULL;
 }
 
-static uint64_t read_live(enum vcpu_reg reg, const struct vcpu_hw *hw)
-{
-	switch (reg) {
-	case VCPU_CR2:
-		return read_cr2();
-	case VCPU_DR0:
-		return read_dr0();
-	case VCPU_DR1:
-		return read_dr1();
-	case VCPU_DR2:
-		return read_dr2();
-	case VCPU_DR3:
-		return read_dr3();
-	case VCPU_DR6:
-		return read_dr6();
-	case VCPU_XCR0:
-		return vmx_machine.has_xsave ? xgetbv(0) : hw->xcr0;
-	case VCPU_STAR:
-		return rdmsr(MSR_STAR);
-	case VCPU_LSTAR:
-		return rdmsr(MSR_LSTAR);
-	case VCPU_CSTAR:
-		return rdmsr(MSR_CSTAR);
-	case VCPU_FMASK:
-		return rdmsr(MSR_FMASK);
-	case VCPU_KERNEL_GS_BASE:
-		return rdmsr(MSR_KERNEL_GS_BASE);
-	default:
-		return vmx_machine.has_tsc_aux ? rdmsr(MSR_TSC_AUX) : 0;
-	}
-}
-
-/* A live register of v, wherever it is now. The caller has checked live_register(). */
-COLD uint64_t live_get(struct vcpu *v, enum vcpu_reg reg)
+/* A live register of v, wherever it is now. The caller has checked live_register(). Like writing, this goes through memory; but
+ * for XCR0, which a CPUID of the guest asks for. */
+uint64_t live_get(struct vcpu *v, enum vcpu_reg reg)
 {
 	struct vmx_cpu *cpu = this_vmx_cpu();
+	bool was_live = cpu && cpu->live == v;
+	uint64_t value;
 
-	return cpu && cpu->live == v ? read_live(reg, v->hw) : *live_slot(v->hw, reg);
+	if (was_live && reg == VCPU_XCR0 && vmx_machine.has_xsave)
+		return xgetbv(0);
+	if (was_live)
+		live_put_back(cpu);
+	value = *live_slot(v->hw, reg);
+	if (was_live)
+		live_take(cpu, v);
+	return value;
 }
 
 /* XSETBV faults on a combination that SDM 1 "Enabling the XSAVE Feature Set and XSAVE-Enabled Features" forbids, and then
