@@ -15,9 +15,18 @@
 
 static uint8_t block[BLOCK] __attribute__((aligned(4096))); /* in one page: each one is translated for itself */
 
+/* The channel without an interrupt, so that it may run. */
+static void start_pit(void)
+{
+	outb(PORT61, PORT61_GATE2);
+	outb(PIT_CONTROL, 2 << PIT_CW_SC_SHIFT | PIT_CW_RW_BOTH | PIT_MODE_RATE << PIT_CW_MODE_SHIFT);
+	outb(PIT_CH2, 0);
+	outb(PIT_CH2, 0);
+}
+
 static void pit_read(void)
 {
-	inb(PIT_CH0);
+	inb(PIT_CH2);
 }
 
 static void pic_read(void)
@@ -122,6 +131,7 @@ void bench_ports(void)
 		{"serial_char", serial_char, 8, 16},
 	};
 
+	start_pit();
 	bench_run(list, ARRAY_LEN(list));
 	bench_run(prints, ARRAY_LEN(prints));
 }

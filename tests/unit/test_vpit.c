@@ -215,6 +215,52 @@ static void test_counter_against_model(void **state)
 	}
 }
 
+/* The short way of reading says and leaves behind what the long one does. */
+static void test_ways_of_reading(void **state)
+{
+	static const uint8_t controls[] = {PIT_CW_RW_BOTH | PIT_MODE_RATE << 1, PIT_CW_RW_BOTH | PIT_MODE_RATE << 1,
+					   PIT_CW_RW_BOTH | PIT_MODE_SQUARE << 1, PIT_CW_RW_LSB | PIT_MODE_RATE << 1,
+					   PIT_CW_RW_BOTH | PIT_MODE_RATE << 1 | PIT_CW_BCD};
+
+	(void)state;
+	srand(6);
+	for (unsigned run = 0; run < 20000; run++) {
+		struct vpit_channel c;
+		uint64_t now = (uint64_t)rand() << 20;
+
+		vpit_channel_reset(&c, rand() % 2);
+		vpit_channel_control(&c, controls[(unsigned)rand() % ARRAY_LEN(controls)]);
+		for (unsigned step = 0; step < 40; step++) {
+			struct vpit_channel other;
+
+			now += (unsigned)rand() % 3 == 0 ? (unsigned)rand() % 100000 : (unsigned)rand() % 4;
+			switch ((unsigned)rand() % 16) {
+			case 0:
+				vpit_channel_write(&c, (uint8_t)rand(), now);
+				break;
+			case 1:
+				vpit_channel_write(&c, (uint8_t)rand(), now);
+				vpit_channel_write(&c, (uint8_t)(rand() % 2), now);
+				break;
+			case 2:
+				vpit_channel_latch_count(&c, now);
+				break;
+			case 3:
+				vpit_channel_latch_status(&c, now);
+				break;
+			case 4:
+				vpit_channel_gate(&c, rand() % 4 != 0, now);
+				break;
+			default:
+				break;
+			}
+			memcpy(&other, &c, sizeof(c));
+			assert_int_equal(vpit_channel_read(&c, now), vpit_channel_read_any(&other, now));
+			assert_memory_equal(&other, &c, sizeof(c));
+		}
+	}
+}
+
 /* next_rise() names exactly the clocks at which the stepped output rises. */
 static void test_next_rise_against_model(void **state)
 {
@@ -611,6 +657,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counter_against_model),
+		cmocka_unit_test(test_ways_of_reading),
 		cmocka_unit_test(test_next_rise_against_model),
 		cmocka_unit_test(test_hostile_counts),
 		cmocka_unit_test(test_power_on),

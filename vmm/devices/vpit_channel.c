@@ -103,10 +103,9 @@ static void load_count(struct vpit_channel *c, uint16_t written, uint64_t now)
 		c->load_at = period_end(c, now);
 }
 
-/* The count of a channel that has one. */
-__attribute__((noinline)) static uint16_t running_value(const struct vpit_channel *c, uint64_t now)
+/* The count of a channel that has one. Binary counts wrap by themselves: what is returned are their 16 bits. */
+static uint16_t running_value(const struct vpit_channel *c, uint64_t now)
 {
-	uint32_t span = is_bcd(c) ? BCD_SPAN : BINARY_SPAN;
 	uint64_t e = elapsed(c, now), v, phase;
 
 	if (c->mode == PIT_MODE_SQUARE) {
@@ -117,10 +116,9 @@ __attribute__((noinline)) static uint16_t running_value(const struct vpit_channe
 	} else if (c->mode == PIT_MODE_RATE) {
 		v = c->count - e % c->count;
 	} else {
-		v = c->count % span + span - e % span;
+		v = is_bcd(c) ? c->count + BCD_SPAN - e % BCD_SPAN : c->count - e;
 	}
-	v %= span;
-	return is_bcd(c) ? bcd_encode((uint32_t)v) : (uint16_t)v;
+	return is_bcd(c) ? bcd_encode((uint32_t)(v % BCD_SPAN)) : (uint16_t)v;
 }
 
 static inline uint16_t value(const struct vpit_channel *c, uint64_t now)
@@ -205,7 +203,7 @@ static uint8_t read_latched(struct vpit_channel *c)
 											      : c->latch);
 }
 
-static inline uint8_t read_running(struct vpit_channel *c, uint64_t now)
+static uint8_t read_running(struct vpit_channel *c, uint64_t now)
 {
 	uint8_t rw = c->control & PIT_CW_RW_MASK;
 	uint16_t v = value(c, now);
@@ -215,20 +213,12 @@ static inline uint8_t read_running(struct vpit_channel *c, uint64_t now)
 	return (uint8_t)(rw == PIT_CW_RW_MSB || (rw == PIT_CW_RW_BOTH && !c->read_msb_next) ? v >> 8 : v);
 }
 
-/* Something is latched, or a count is to be loaded first. */
-__attribute__((noinline)) static uint8_t read_other(struct vpit_channel *c, uint64_t now)
+/* See vpit_channel_read(). */
+uint8_t vpit_channel_read_any(struct vpit_channel *c, uint64_t now)
 {
 	if (c->status_latched || c->latch_bytes != 0)
 		return read_latched(c);
 	advance(c, now);
-	return read_running(c, now);
-}
-
-/* A byte of the latched status, of the latched count, or of the count as it runs, in this order. */
-uint8_t vpit_channel_read(struct vpit_channel *c, uint64_t now)
-{
-	if (unlikely((c->status_latched | c->latch_bytes) != 0 || c->load_at <= now))
-		return read_other(c, now);
 	return read_running(c, now);
 }
 
