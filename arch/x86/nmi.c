@@ -20,12 +20,6 @@ static bool stop_all; /* whoever takes an NMI from now on, stops */
 void cpu_sleep_unless_wanted(void);
 extern const uint8_t cpu_sleep_window[], cpu_sleep_done[];
 
-static void call(struct percpu *cpu)
-{
-	if (!__atomic_exchange_n(&cpu->kicked, true, __ATOMIC_SEQ_CST))
-		send(cpu->apic_id);
-}
-
 void cpu_kick(uint32_t index)
 {
 	struct percpu *cpu = percpu_get(index);
@@ -33,12 +27,15 @@ void cpu_kick(uint32_t index)
 	if (cpu == NULL || !__atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE))
 		return;
 	__atomic_store_n(&cpu->attention, 1, __ATOMIC_SEQ_CST);
-	call(cpu);
+	cpu_kick_guest(index);
 }
 
 void cpu_kick_guest(uint32_t index)
 {
-	call(percpu_get(index));
+	struct percpu *cpu = percpu_get(index);
+
+	if (!__atomic_exchange_n(&cpu->kicked, true, __ATOMIC_SEQ_CST))
+		send(cpu->apic_id);
 }
 
 /* On its way into a sleep, past the look at the attention word: it must not sleep. */

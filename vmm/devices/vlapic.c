@@ -238,34 +238,38 @@ static void take_vectors(struct vlapic *v, unsigned n)
 		v->irr_words |= BIT32(n);
 }
 
-__attribute__((noinline)) static int leave_posted(struct vlapic *v, uint32_t arrived)
+static inline int into_irr(struct vlapic *v, unsigned n, uint32_t vectors)
 {
-	__atomic_fetch_or(&v->arrived, arrived, __ATOMIC_RELEASE);
-	return -1;
+	*vlapic_word(v, LAPIC_IRR, n) |= vectors;
+	return likely(vectors != 0) ? (int)(n * 32 + bits_fls(vectors)) : 0;
 }
 
-__attribute__((noinline)) static void post_otherwise(struct vlapic *v, unsigned n, uint32_t vectors, uint32_t wrong)
+__attribute__((noinline)) static int into_irr_and_tmr(struct vlapic *v, unsigned n, uint32_t vectors, uint32_t wrong)
 {
 	change_trigger(v, n, wrong);
-	*vlapic_word(v, LAPIC_IRR, n) |= vectors;
+	return into_irr(v, n, vectors);
+}
+
+/* What mostly arrives, vectors of one word: the highest of them, or 0 when they have been taken before; -1: it is something else.
+ * Who adds one while they are taken sets the word's bit in `arrived` again. */
+static inline int take_word(struct vlapic *v)
+{
+	uint32_t arrived = __atomic_load_n(&v->arrived, __ATOMIC_ACQUIRE), vectors, wrong;
+	unsigned n;
+
+	if (unlikely((arrived & VLAPIC_ARRIVED_VECTORS) != arrived || !is_pow2(arrived)))
+		return -1;
+	n = bits_ffs(arrived);
+	__atomic_and_fetch(&v->arrived, ~arrived, __ATOMIC_SEQ_CST);
+	vectors = __atomic_exchange_n(&v->requests[n], 0, __ATOMIC_ACQ_REL);
+	wrong = wrong_triggers(v, n, vectors, __atomic_load_n(&v->triggers[n], __ATOMIC_RELAXED));
+	return likely(wrong == 0) ? into_irr(v, n, vectors) : into_irr_and_tmr(v, n, vectors, wrong);
 }
 
 int vlapic_take_posted(struct vlapic *v)
 {
-	uint32_t arrived = __atomic_exchange_n(&v->arrived, 0, __ATOMIC_ACQ_REL), vectors, wrong;
-	unsigned n;
-
-	if (unlikely((arrived & VLAPIC_ARRIVED_VECTORS) != arrived || !is_pow2(arrived) || v->untold ||
-		     !v->processor_delivers))
-		return leave_posted(v, arrived);
-	n = bits_ffs(arrived);
-	vectors = __atomic_exchange_n(&v->requests[n], 0, __ATOMIC_ACQ_REL);
-	wrong = wrong_triggers(v, n, vectors, __atomic_load_n(&v->triggers[n], __ATOMIC_RELAXED));
-	if (unlikely(wrong != 0))
-		post_otherwise(v, n, vectors, wrong);
-	else
-		*vlapic_word(v, LAPIC_IRR, n) |= vectors;
-	return likely(vectors != 0) ? (int)(n * 32 + bits_fls(vectors)) : 0;
+	assert(v->processor_delivers);
+	return unlikely(v->untold) ? -1 : take_word(v);
 }
 
 static bool lint0_is_extint(const struct vlapic *v)
@@ -274,7 +278,7 @@ static bool lint0_is_extint(const struct vlapic *v)
 }
 
 /* Without an APIC the pins are the processor's INTR, which is asked of the 8259 itself, and NMI. */
-void vlapic_take_arrived(struct vlapic *v)
+__attribute__((noinline)) static void take_all(struct vlapic *v)
 {
 	uint32_t arrived = __atomic_exchange_n(&v->arrived, 0, __ATOMIC_ACQ_REL);
 
@@ -290,6 +294,18 @@ void vlapic_take_arrived(struct vlapic *v)
 	}
 	if ((arrived & VLAPIC_ARRIVED_ERROR) != 0)
 		vlapic_fire_lvt(v, LAPIC_LVT_ERROR);
+}
+
+void vlapic_take_arrived(struct vlapic *v)
+{
+	int highest = take_word(v);
+
+	if (unlikely(highest < 0))
+		take_all(v);
+	else if (!v->processor_delivers)
+		v->irr_words |= BIT32(highest / 32);
+	else if (highest != 0)
+		v->ops->requested(v->ctx, (uint8_t)highest);
 }
 
 static inline bool takes_own(const struct vlapic *v, unsigned vector)

@@ -167,8 +167,8 @@ void vlapic_eoi_done(struct vlapic *v, uint8_t vector);
 bool vlapic_settle(struct vlapic *v);
 
 /* The short way of the same for what mostly arrives, vectors of one word: they go into IRR, and the highest of them is returned,
- * for the processor to know of; 0: there was none. -1: it is something else, nothing has been taken, and vlapic_settle() is to be
- * called. A processor that does not deliver makes it -1. */
+ * for the processor, which delivers, to know of; 0: there was none. -1: it is something else, nothing has been taken, and
+ * vlapic_settle() is to be called. */
 int vlapic_take_posted(struct vlapic *v);
 
 /* The highest vector requested and the highest in service, whatever the priorities; 0: none. */

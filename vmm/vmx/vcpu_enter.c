@@ -337,7 +337,7 @@ __attribute__((noinline)) static uint32_t exception_exit(struct vcpu *v, uint64_
 	v->exit.rip = vmread_known(VMCS_GUEST_RIP);
 	exit_ring_put_insn(&v->ring, tsc, v->exit.rip, EXIT_EXCEPTION_NMI, VECTOR_NMI);
 	v->exit_counts[EXIT_EXCEPTION_NMI]++;
-	if (likely(v->requests == VCPU_REQ_EVENT) && unlikely(!take_posted(v)))
+	if (likely(v->requests == VCPU_REQ_EVENT && v->hw->apic_irr != NULL) && unlikely(!take_posted(v)))
 		vcpu_request(v, VCPU_REQ_EVENT);
 	if (AVATAR_DEBUG)
 		audit_before_entry(v);
