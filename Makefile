@@ -28,17 +28,23 @@ FAST := -O2 -falign-functions=1 -falign-loops=1 -falign-jumps=1
 SMALL := -Oz -fno-jump-tables -mstringop-strategy=libcall -fno-inline-small-functions -fno-caller-saves -fno-shrink-wrap -fno-optimize-sibling-calls \
 	-fno-move-loop-invariants -fno-tree-loop-im
 OPTIMIZE = $(if $(filter $(HOT),$*),$(FAST),$(SMALL))
-# Where bytes of guests are taken apart each array on the stack is guarded, and what a pointer leads to; elsewhere texts are.
-GUEST_FED := vmm/exit/% vmm/bus/% vmm/mem/% vmm/decode/% vmm/devices/% vmm/load/%
-STACK_GUARD = -fstack-protector$(if $(filter $(GUEST_FED),$*),-strong)
 
 # No frame pointers: backtraces use the table that boot/gen_symbols.py makes of what the compiler says of its frames. Stacks are
-# aligned to 8, as nothing here wants more; GCC believes in 16 for 128-bit integers, and is told that it finds them. Nor are there vector
-# registers, in which a variadic function might be handed something.
+# aligned to 8, as nothing here wants more; GCC believes in 16 for 128-bit integers, and is told that it finds them. They are
+# guarded in each function with an array there, or a variable that a pointer leads to: plain -fstack-protector would take
+# arrays of char alone, which LTO does not tell from others. There are no vector registers, in which a variadic function might
+# be handed something.
 CFLAGS := -std=c11 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -mskip-rax-setup \
-	-mstack-protector-guard=global -fomit-frame-pointer -fno-asynchronous-unwind-tables \
+	-fstack-protector-strong -mstack-protector-guard=global -fomit-frame-pointer -fno-asynchronous-unwind-tables \
 	-mpreferred-stack-boundary=3 -mincoming-stack-boundary=4 -fno-strict-aliasing -DAVATAR_DEBUG=$(if $(DEBUG),1,0) -ffunction-sections -fdata-sections -malign-data=abi -ffile-prefix-map=$(CURDIR)=. \
 	$(WARNINGS) -I. -I$(BUILD)/gen
+# The compiler sees the whole hypervisor at the link: what lies on the way of an exit is put together over the borders of files.
+# The objects hold ordinary code as well, for the checks that read it. The seeds make two builds alike. `make LTO=` does without, which builds faster.
+LTO ?= $(if $(DEBUG),,-flto)
+LTO_COMPILE = $(if $(LTO),$(LTO) -ffat-lto-objects -frandom-seed=$@)
+LTO_LINK := $(if $(LTO),$(LTO) -flto-partition=one -frandom-seed=0 $(filter-out -I% -W%,$(CFLAGS)))
+# What GCC calls where nothing is written, and only sees when it is too late.
+NO_LTO := $(BUILD)/obj/kernel/lib/string.o $(BUILD)/obj/kernel/panic.o
 # No -g: NASM would write the absolute path of each source into the image, and two builds would differ.
 ASFLAGS := -f elf64 -I./ -w+all -Werror
 LDFLAGS := -nostdlib -static -no-pie -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments \
@@ -70,7 +76,7 @@ GEN_HDRS ?=
 $(BUILD)/obj/%.o: %.c Makefile $(GEN_HDRS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CFLAGS) $(OPTIMIZE) $(STACK_GUARD) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CFLAGS) $(OPTIMIZE) $(CFLAGS_$(subst /,_,$*)) $(if $(filter $(NO_LTO),$@),,$(LTO_COMPILE)) -MMD -MP -c $< -o $@
 
 $(BUILD)/obj/%.asm.o: %.asm Makefile
 	@mkdir -p $(@D)
@@ -82,18 +88,15 @@ CFLAGS_kernel_lib_string := -fno-builtin -fno-tree-loop-distribute-patterns
 # Two stores into a flight recorder's entry are less than one of what was put together: tests/check/recorder.py counts.
 CFLAGS_vmm_vmx_exit_read := -fno-tree-slp-vectorize
 
-# Two links: the symbol table is made from the first image and is the last section of the second, so that it moves nothing.
+# The symbol table is made from the linked image, and put where the linker has left room for it.
 $(BUILD)/avatar-test.elf: $(TEST_OBJS)
 $(IMAGES): $(BUILD)/%.elf: $(OBJS) linker.ld boot/gen_symbols.py
 	@mkdir -p $(BUILD)/gen
 	$(call say,LD,$@)
-	$(Q)$(PYTHON) boot/gen_symbols.py --empty > $(BUILD)/gen/$*.symbols0.c
-	$(Q)$(CC) $(CFLAGS) -c $(BUILD)/gen/$*.symbols0.c -o $(BUILD)/gen/$*.symbols0.o
-	$(Q)$(CC) $(LDFLAGS) -T linker.ld -o $(BUILD)/gen/$*.pass1.elf $(filter %.o,$^) $(BUILD)/gen/$*.symbols0.o
-	$(Q){ $(NM) -n $(BUILD)/gen/$*.pass1.elf && $(READELF) --debug-dump=frames-interp $(BUILD)/gen/$*.pass1.elf; } | \
-		$(PYTHON) boot/gen_symbols.py > $(BUILD)/gen/$*.symbols1.c
-	$(Q)$(CC) $(CFLAGS) -c $(BUILD)/gen/$*.symbols1.c -o $(BUILD)/gen/$*.symbols1.o
-	$(Q)$(CC) $(LDFLAGS) -T linker.ld -o $@ $(filter %.o,$^) $(BUILD)/gen/$*.symbols1.o
+	$(Q)$(CC) $(LTO_LINK) $(LDFLAGS) -T linker.ld -o $(BUILD)/gen/$*.elf $(filter %.o,$^)
+	$(Q){ $(NM) -n $(BUILD)/gen/$*.elf && $(READELF) --debug-dump=frames-interp $(BUILD)/gen/$*.elf; } | \
+		$(PYTHON) boot/gen_symbols.py > $(BUILD)/gen/$*.symbols
+	$(Q)$(OBJCOPY) --update-section .symbols=$(BUILD)/gen/$*.symbols $(BUILD)/gen/$*.elf $@
 
 -include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d)
 -include boot/iso.mk guests/guests.mk tests/tests.mk

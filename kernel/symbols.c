@@ -2,6 +2,9 @@
  * nobody is in a hurry in a panic and an index would cost four bytes a symbol. */
 #include "kernel/symbols.h"
 
+_Static_assert(offsetof(struct symbol_table, frame_offsets) == 32 && sizeof(struct symbol_table) == 48,
+	       "HEAD in boot/gen_symbols.py is another");
+
 /* How many of an ascending list are at or below offset. */
 static uint32_t count_up_to(const uint32_t *offsets, uint32_t count, uint64_t offset)
 {

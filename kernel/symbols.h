@@ -4,6 +4,7 @@
 
 #include "kernel/lib/compiler.h"
 
+/* Written by boot/gen_symbols.py: the two must agree. */
 struct symbol_table {
 	const uint32_t *offsets; /* of each symbol from the table's base, ascending */
 	const char *names;       /* in the same order, each ends with 0 */

@@ -30,8 +30,8 @@ POINTS = [
     ("ioapic_read", "exit_ept_violation", 8000),
     ("x2apic_icr", "vlapic_send_icr", 2500),
     ("x2apic_self_ipi_hlt", "exit_hlt", 3500),
-    ("deadline_immediate", "timer_pass_came", 2500),
-    ("deadline_hlt_late", "sched_block", 12000),
+    ("deadline_immediate", "exit_external_interrupt", 2500),
+    ("deadline_hlt_late", "exit_hlt", 12000),
 ]
 # Those that leave the guest only with noapicv.
 NOAPICV_POINTS = [

@@ -81,7 +81,7 @@ def test_panic_shows_a_cpu_in_a_guest(boot):
     m.prompt()
     m.send("panic\r")
     text = plain(m.expect(STOPPED, 60))
-    assert re.search(r"^CPU 1: rsp [0-9a-f]{16}  rflags [0-9a-f]{8}\n  [0-9a-f]{16}  vcpu_hw_host_event\+0x",
+    assert re.search(r"^CPU 1: rsp [0-9a-f]{16}  rflags [0-9a-f]{8}\n  [0-9a-f]{16}  (vcpu_hw_host_event|exit_exception)\+0x",
                      text, re.M), text
 
 

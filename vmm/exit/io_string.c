@@ -167,7 +167,7 @@ static enum verdict failed(const struct string_io *s, int err)
 	return VERDICT_CRASH;
 }
 
-enum verdict exit_io_string(struct vcpu *v, const struct vm_exit *e)
+__attribute__((noinline)) enum verdict exit_io_string(struct vcpu *v, const struct vm_exit *e)
 {
 	struct string_io s = {.v = v,
 			      .e = e,
