@@ -8,11 +8,21 @@
 #include "arch/x86/regs.h"
 #include "kernel/lib/string.h"
 #include "tests/fake/fake_vcpu_hw.h"
+#include "vmm/core/inject.h"
 #include "vmm/core/vm.h"
 #include "vmm/exit/dispatch.h"
 
 static struct vm vm;
 static struct vcpu vcpu;
+static enum irq_waits waiting;
+
+static enum irq_waits peek(void *ctx)
+{
+	(void)ctx;
+	return waiting;
+}
+
+static const struct irq_source irqs = {.peek = peek};
 static uint64_t reg_value, last_offset;
 static unsigned last_size;
 
@@ -49,6 +59,8 @@ static int setup(void **state)
 	(void)state;
 	memset(&vm, 0, sizeof(vm));
 	memset(&vcpu, 0, sizeof(vcpu));
+	vcpu.irqs = &irqs;
+	waiting = IRQ_NONE;
 	vcpu.vm = &vm;
 	vm.vcpus[0] = &vcpu;
 	vm.vcpu_count = 1;
@@ -215,6 +227,36 @@ static void test_simple_verdicts(void **state)
 	}
 }
 
+/* With something that waits already HLT is like any other instruction. */
+static void test_halt(void **state)
+{
+	static const struct {
+		enum irq_waits waits;
+		bool nmi, irqs_on;
+		enum verdict verdict;
+		uint32_t requests;
+	} rows[] = {
+		{IRQ_NONE, false, true, VERDICT_WAIT, 0},
+		{IRQ_TO_INJECT, false, true, VERDICT_SKIP, VCPU_REQ_EVENT},
+		{IRQ_TOLD, false, true, VERDICT_SKIP, 0}, /* the processor delivers it */
+		{IRQ_TO_INJECT, false, false, VERDICT_WAIT, 0},
+		{IRQ_TOLD, false, false, VERDICT_WAIT, 0},
+		{IRQ_NONE, true, false, VERDICT_SKIP, VCPU_REQ_EVENT},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		struct vm_exit e = {.reason = EXIT_HLT};
+
+		waiting = rows[i].waits;
+		vcpu.nmi_pending = rows[i].nmi;
+		vcpu.requests = 0;
+		vcpu_hw_set(&vcpu, VCPU_RFLAGS, rows[i].irqs_on ? 0x202 : 2);
+		assert_int_equal(exit_dispatch(&vcpu, &e), rows[i].verdict);
+		assert_int_equal(vcpu.requests, rows[i].requests);
+	}
+}
+
 static void test_host_events_reach_the_host(void **state)
 {
 	struct vm_exit irq = {.reason = EXIT_EXTERNAL_INTERRUPT}, nmi = {.reason = EXIT_EXCEPTION_NMI};
@@ -247,6 +289,7 @@ int main(void)
 		T(test_vmx_instructions_are_invalid_opcodes),
 		T(test_what_has_no_row_stops_the_vm),
 		T(test_simple_verdicts),
+		T(test_halt),
 		T(test_host_events_reach_the_host),
 	};
 

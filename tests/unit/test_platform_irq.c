@@ -59,9 +59,9 @@ static void test_the_processor_is_told(void **state)
 	assert_int_equal(v->hw->apic_requested, 0x61);
 	assert_int_equal(v->hw->apic_in_service, 0);
 	assert_true(v->hw->apic_eoi_exits[1] == 1ull << 0x11);
-	assert_true(vcpu_can_wake(v));
+	assert_int_equal(vcpu_waking_event(v), IRQ_TOLD);
 	vcpu_hw_set(v, VCPU_RFLAGS, 2);
-	assert_false(vcpu_can_wake(v));
+	assert_int_equal(vcpu_waking_event(v), IRQ_NONE);
 	/* What it has carried out since is its own: one more is only added. */
 	v->hw->apic_requested = 0x51;
 	v->hw->apic_in_service = 0x61;
@@ -87,7 +87,7 @@ static void test_the_processor_is_told_of_ones_own(void **state)
 	assert_int_equal(vlapic_msr_write(v->lapic, X2APIC_MSR(LAPIC_ICR_LOW), 0x40000 | 0x61), 0);
 	assert_int_equal(v->requests, 0);
 	assert_int_equal(v->hw->apic_requested, 0x61);
-	assert_true(vcpu_can_wake(v));
+	assert_int_equal(vcpu_waking_event(v), IRQ_TOLD);
 	end();
 }
 

@@ -89,6 +89,17 @@ static void inject(struct vcpu *v, enum event_type type, uint8_t vector)
 	v->inject = (struct event){.valid = true, .vector = vector, .type = (uint8_t)type};
 }
 
+enum irq_waits vcpu_waking_event(struct vcpu *v)
+{
+	const struct irq_source *irqs = v->irqs;
+	enum irq_waits irq;
+
+	if (__atomic_load_n(&v->nmi_pending, __ATOMIC_ACQUIRE))
+		return IRQ_TO_INJECT;
+	irq = irqs->peek(irqs->ctx);
+	return irq != IRQ_NONE && (vcpu_hw_get(v, VCPU_RFLAGS) & RFLAGS_IF) != 0 ? irq : IRQ_NONE;
+}
+
 bool vcpu_inject_pending(struct vcpu *v, const struct irq_source *irqs)
 {
 	int vector;

@@ -25,6 +25,9 @@ struct irq_source {
 	void *ctx;
 };
 
+/* What ends a HLT of this vCPU: an interrupt, if IF is set, or an NMI. */
+enum irq_waits vcpu_waking_event(struct vcpu *v);
+
 /* Decide what the next entry injects (v->inject) and for what the processor shall come back. Call it before an entry when
  * something may have changed: VCPU_REQ_EVENT, which the caller has cleared first, or v->inject.valid.
  * Returns false when the guest must not be entered again: a triple fault, vm->crash says which.

@@ -2,14 +2,20 @@
 #include "vmm/exit/handlers.h"
 
 #include "vmm/core/vcpu_hw.h"
+#include "vmm/core/inject.h"
 #include "vmm/core/vm.h"
 
-/* Sleep until an interrupt. With one already deliverable the loop injects it at once. */
+/* Sleep until an interrupt; not at all with one that waits already. */
 enum verdict exit_hlt(struct vcpu *v, const struct vm_exit *e)
 {
-	(void)v;
+	enum irq_waits event = vcpu_waking_event(v);
+
 	(void)e;
-	return VERDICT_WAIT;
+	if (event == IRQ_NONE)
+		return VERDICT_WAIT;
+	if (event == IRQ_TO_INJECT)
+		vcpu_request(v, VCPU_REQ_EVENT);
+	return VERDICT_SKIP;
 }
 
 /* VMX, SMX, SGX and MONITOR are not in the guest's CPUID: to it they are invalid opcodes. */

@@ -30,23 +30,6 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* What ends a HLT: an interrupt, if IF is set, or an NMI. */
-static enum irq_waits waking_event(struct vcpu *v)
-{
-	const struct irq_source *irqs = v->irqs;
-	enum irq_waits irq;
-
-	if (v->nmi_pending)
-		return IRQ_TO_INJECT;
-	irq = irqs->peek(irqs->ctx);
-	return irq != IRQ_NONE && (vcpu_hw_get(v, VCPU_RFLAGS) & RFLAGS_IF) != 0 ? irq : IRQ_NONE;
-}
-
-bool vcpu_can_wake(struct vcpu *v)
-{
-	return waking_event(v) != IRQ_NONE;
-}
-
 static void log_line(void *ctx, const char *text)
 {
 	log_error("%s: %s", (const char *)ctx, text);
@@ -104,7 +87,7 @@ static bool before_entry(struct vcpu *v, enum run_end *end)
 		take_init(v);
 	if (requests & VCPU_REQ_SIPI)
 		take_sipi(v);
-	if (v->state == VCPU_HALTED && vcpu_can_wake(v))
+	if (v->state == VCPU_HALTED && vcpu_waking_event(v) != IRQ_NONE)
 		v->state = VCPU_RUNNABLE;
 	if (v->state != VCPU_RUNNABLE) {
 		*end = RUN_HALTED;
@@ -146,20 +129,6 @@ static bool goes_on(struct runner *r, const struct vm_exit *e)
 	}
 }
 
-/* HLT, as far as the guest is concerned: RIP is behind it. Returns whether something wakes it at once. */
-static bool halt(struct vcpu *v)
-{
-	enum irq_waits event;
-
-	vcpu_hw_skip(v);
-	event = waking_event(v);
-	if (event == IRQ_TO_INJECT)
-		vcpu_request(v, VCPU_REQ_EVENT);
-	if (event == IRQ_NONE)
-		v->state = VCPU_HALTED;
-	return event != IRQ_NONE;
-}
-
 /* Act on a verdict. False: leave the loop with *end. */
 static bool obey(struct runner *r, const struct vm_exit *e, enum verdict verdict, enum run_end *end)
 {
@@ -170,8 +139,10 @@ static bool obey(struct runner *r, const struct vm_exit *e, enum verdict verdict
 	case VERDICT_SKIP: /* vcpu_hw_run() has done so */
 		return true;
 	case VERDICT_WAIT:
+		vcpu_hw_skip(v);
+		v->state = VCPU_HALTED;
 		*end = RUN_HALTED;
-		return halt(v);
+		return false;
 	case VERDICT_YIELD:
 		*end = RUN_YIELD;
 		return goes_on(r, e);

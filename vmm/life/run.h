@@ -10,9 +10,6 @@
  * Context: r's CPU; r->current is v; no other CPU holds registers of v. */
 enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end);
 
-/* Can a halted vCPU go on: an NMI, or an interrupt with IF = 1? */
-bool vcpu_can_wake(struct vcpu *v);
-
 /* Run VMs for ever, on the boot CPU. step: called between slices, with interrupts handled, after each call home
  * (host->called); returns the host TSC at which it wants to be called again at the latest (UINT64_MAX: only after a call). */
 _Noreturn void host_loop(struct vmm_host *host, uint64_t (*step)(void *ctx), void *ctx);

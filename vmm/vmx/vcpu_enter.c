@@ -386,8 +386,8 @@ uint32_t vmx_exit(struct vcpu *v)
 	return other_exit(v, (uint32_t)reason, tsc);
 }
 
-/* Nothing is in the guest's way but what is seen here; for all else there is vcpu_inject_pending(). (A crash asks for
- * VCPU_REQ_ENTRY too.) Shadows are as the exit left them: they may have ended with an instruction that was stepped over, but that
+/* The guest takes an interrupt with the next entry, and there is nothing else to decide. (A crash asks for VCPU_REQ_ENTRY
+ * too.) Shadows are as the exit left them: they may have ended with an instruction that was stepped over, but that
  * is found out there. */
 static inline bool takes_interrupt(const struct vcpu *v)
 {
@@ -399,18 +399,30 @@ static inline bool takes_interrupt(const struct vcpu *v)
 	       !(vmread_known(VMCS_GUEST_INTERRUPTIBILITY) & BLOCKING_SHADOWS);
 }
 
-/* As vcpu_inject_pending() and inject() would do it. The request goes first: who comes later asks anew, and is heard. */
+/* What the loop outside would do. When that is wanted all the same, it finds in v->inject what goes in. */
+__attribute__((noinline)) static uint32_t other_event(struct vcpu *v)
+{
+	if (unlikely(!vcpu_inject_pending(v, v->irqs)))
+		vcpu_request(v, VCPU_REQ_EVENT);
+	if (unlikely(v->requests != 0))
+		return v->requests;
+	if (v->inject.valid)
+		inject(v);
+	if (AVATAR_DEBUG)
+		audit_before_entry(v);
+	return 0;
+}
+
+/* The request goes first: who comes later asks anew, and is heard. */
 uint32_t vmx_event(struct vcpu *v)
 {
 	const struct irq_source *irqs = v->irqs;
 	int vector;
 
 	__atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQ_EVENT, __ATOMIC_SEQ_CST);
-	vector = likely(takes_interrupt(v)) ? irqs->accept(irqs->ctx) : -1;
-	if (unlikely(vector < 0)) {
-		vcpu_request(v, VCPU_REQ_EVENT);
-		return v->requests;
-	}
+	vector = takes_interrupt(v) ? irqs->accept(irqs->ctx) : -1;
+	if (unlikely(vector < 0))
+		return other_event(v);
 	v->inject = (struct event){.vector = (uint8_t)vector, .type = EVENT_EXTERNAL_INTERRUPT};
 	/* With the vector something else has arrived, an NMI perhaps. */
 	if (unlikely(v->requests != 0)) {
