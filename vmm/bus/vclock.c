@@ -67,14 +67,6 @@ void vclock_disarm(struct vclock *c, struct valarm *a)
 	vclock_arm(c, a, VCLOCK_NEVER);
 }
 
-/* Ticks of the earliest alarm, VCLOCK_NEVER when there is none. */
-uint64_t vclock_next(const struct vclock *c)
-{
-	if (c->due != NULL)
-		return c->due->at;
-	return c->first != NULL ? c->first->at : VCLOCK_NEVER;
-}
-
 /* Cut the alarms that are due off the list, so that what they arm while firing cannot fire in the same call. */
 static void split_due(struct vclock *c, uint64_t now)
 {

@@ -38,7 +38,12 @@ void vclock_arm(struct vclock *c, struct valarm *a, uint64_t at);
 void vclock_disarm(struct vclock *c, struct valarm *a);
 
 /* Ticks of the earliest alarm, VCLOCK_NEVER when there is none. */
-uint64_t vclock_next(const struct vclock *c);
+static inline uint64_t vclock_next(const struct vclock *c)
+{
+	const struct valarm *a = unlikely(c->due != NULL) ? c->due : c->first;
+
+	return a != NULL ? a->at : VCLOCK_NEVER;
+}
 
 /* Fire every alarm that is due at `now`, in order. Bounded: an alarm armed again by its own fire() for a time <= now
  * waits for the next call. While it runs, changed() is not called; at the end once, when anything has fired. Not to be

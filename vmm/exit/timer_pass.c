@@ -11,7 +11,7 @@ static void raise(struct vcpu *v)
 
 /* The MSR is the guest's from here on. Outside of a sleep the host's timer is neither armed nor pending (kernel/idle.h); the note
  * may be of such a sleep, and so may what stands in the MSR, where it does not become 0 by itself (Bochs 2.7). */
-static void go_live(struct vcpu *v)
+void timer_pass_go_live(struct vcpu *v)
 {
 	uint64_t deadline = v->pass.deadline;
 
@@ -32,19 +32,13 @@ void timer_pass_begin(struct vcpu *v)
 	v->pass.on = true;
 	v->pass.deadline = vlapic_timer_hand_over(v->lapic);
 	vcpu_hw_timer_pass(v, true);
-	go_live(v);
-}
-
-void timer_pass_in(struct vcpu *v)
-{
-	if (v->pass.on)
-		go_live(v);
+	timer_pass_go_live(v);
 }
 
 /* Out of the MSR. An interrupt may be pending, of the deadline that stands there, of the one that stood there until it fired, or of
  * one before: the guest may have set another meanwhile. What has fired and what is due make one request; a time that is still
  * to come stays. */
-static void park(struct vcpu *v)
+void timer_pass_park(struct vcpu *v)
 {
 	uint64_t deadline;
 	bool came;
@@ -66,12 +60,6 @@ static void park(struct vcpu *v)
 		raise(v);
 		vcpu_request(v, VCPU_REQ_TIMER);
 	}
-}
-
-void timer_pass_out(struct vcpu *v)
-{
-	if (v->pass.live)
-		park(v);
 }
 
 void timer_pass_end(struct vcpu *v)

@@ -15,10 +15,23 @@
 #include "vmm/core/vcpu.h"
 #include "vmm/devices/vlapic.h"
 
+/* Behind the two that follow. */
+void timer_pass_go_live(struct vcpu *v);
+void timer_pass_park(struct vcpu *v);
+
 /* A stay in the guest begins, or is over. v is loaded on this CPU.
  * After timer_pass_out() what has fired is in the APIC, and v->requests is not 0. Takes interrupts. Context: no locks. */
-void timer_pass_in(struct vcpu *v);
-void timer_pass_out(struct vcpu *v);
+static inline void timer_pass_in(struct vcpu *v)
+{
+	if (v->pass.on)
+		timer_pass_go_live(v);
+}
+
+static inline void timer_pass_out(struct vcpu *v)
+{
+	if (v->pass.live)
+		timer_pass_park(v);
+}
 
 /* From off to live, if it may be. v is loaded on this CPU, in a stay. */
 void timer_pass_begin(struct vcpu *v);

@@ -11,9 +11,9 @@
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/devices/vlapic.h"
 #include "vmm/exit/timer_pass.h"
+#include "vmm/life/board.h"
 #include "vmm/life/freeze.h"
 #include "vmm/life/life.h"
-#include "vmm/life/platform.h"
 
 #define RFLAGS_IF BIT64(9)
 
@@ -197,8 +197,11 @@ static enum run_end stay(struct runner *r, struct vcpu *v, uint64_t slice_end)
 	enum verdict verdict;
 	int err;
 
+	/* What it waits for may have come. Of one that waits for nothing the deadline has just been reckoned. */
 	if (v->state != VCPU_RUNNABLE)
-		vcpu_request(v, VCPU_REQ_TIMER); /* what it waits for may have come */
+		vcpu_request(v, VCPU_REQ_TIMER);
+	else
+		__atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQ_TIMER, __ATOMIC_RELAXED);
 	for (;;) {
 		if (unlikely(now >= deadline) && !time_passes(r, v, now, earlier(slice_end, look)))
 			return RUN_YIELD;
@@ -254,10 +257,9 @@ static void block(struct runner *r, struct vcpu *v)
 		sched_block(r->sched);
 }
 
-static void run_slice(struct runner *r, struct vcpu *v, uint64_t slice_end)
+static inline void run_slice(struct runner *r, struct vcpu *v, uint64_t begin, uint64_t slice_end)
 {
 	struct vcpu_seat *seat = v->seat;
-	uint64_t begin = rdtsc();
 	enum run_end end;
 
 	runner_alarm_cancel(&seat->alarm);
@@ -277,49 +279,52 @@ static void run_slice(struct runner *r, struct vcpu *v, uint64_t slice_end)
 }
 
 /* Nobody wants to run until then. What wakes this CPU mostly is the timer of the one that ran here last: it goes on without
- * the way through queues and the monitor, unless there is more to see to. */
-static void idle(struct runner *r, uint64_t until)
+ * the way through queues and the monitor, unless there is more to see to.  Returns it, with *now and *slice, or NULL. */
+static struct vcpu *idle(struct runner *r, uint64_t until, uint64_t *now, struct sched_slice *slice)
 {
 	uint64_t wake = earlier(until, deadline_next(&r->alarms));
+
+	if (wake <= rdtsc() || (r->host->idle_work != NULL && r->host->idle_work()))
+		return NULL;
+	idle_until(wake);
+	/* A monitor that waits says anew until when it can: else that time would end the guest's stay. */
+	if (until != UINT64_MAX)
+		return NULL;
+	*now = rdtsc();
+	if (*now < deadline_next(&r->alarms) || __atomic_load_n(r->attention, __ATOMIC_RELAXED) != 0 ||
+	    is_called_home(r))
+		return NULL;
+	return runner_resume_sleeper(r, *now, slice);
+}
+
+/* The word is set: see to what it may be for. What the scheduler wants is its own to find. False: the loop at home does. */
+__attribute__((noinline)) static bool attend(struct runner *r)
+{
+	__atomic_exchange_n(r->attention, 0, __ATOMIC_SEQ_CST);
+	runner_serve(r);
+	return !is_called_home(r);
+}
+
+__attribute__((noinline)) static void runner_turn(struct runner *r, uint64_t until)
+{
+	struct sched_entity *next;
 	struct sched_slice slice;
 	struct vcpu *v;
 	uint64_t now;
 
-	if (wake <= rdtsc() || (r->host->idle_work != NULL && r->host->idle_work()))
-		return;
-	idle_until(wake);
-	/* A monitor that waits says anew until when it can: else that time would end the guest's stay. */
-	if (until != UINT64_MAX)
+	if (unlikely(__atomic_load_n(r->attention, __ATOMIC_ACQUIRE) != 0) && !attend(r))
 		return;
 	now = rdtsc();
-	if (now < deadline_next(&r->alarms) || __atomic_load_n(r->attention, __ATOMIC_RELAXED) != 0 ||
-	    is_called_home(r))
-		return;
-	v = runner_resume_sleeper(r, now, &slice);
-	if (v != NULL)
-		run_slice(r, v, slice.until);
-}
-
-static void runner_turn(struct runner *r, uint64_t until)
-{
-	struct sched_entity *next;
-	struct sched_slice slice;
-	uint64_t now;
-
-	__atomic_exchange_n(r->attention, 0, __ATOMIC_SEQ_CST);
-	runner_serve(r);
-	if (is_called_home(r))
-		return;
-	now = rdtsc();
-	if (now >= deadline_next(&r->alarms))
+	if (unlikely(now >= deadline_next(&r->alarms)))
 		runner_alarms_expire(r, now);
 	next = sched_pick(r->sched, now, &slice);
 	runner_kick_all(r->host, slice.kicks);
-	until = earlier(until, slice.until);
-	if (next != NULL)
-		run_slice(r, container_of(next, struct vcpu_seat, entity)->vcpu, until);
+	if (likely(next != NULL))
+		v = container_of(next, struct vcpu_seat, entity)->vcpu;
 	else
-		idle(r, until);
+		v = idle(r, earlier(until, slice.until), &now, &slice);
+	if (v != NULL)
+		run_slice(r, v, now, earlier(until, slice.until));
 	/* In Bochs a guest that was entered with IF = 0 does not leave for an interrupt, and on real hardware one may have come
 	 * since the exit: everything pending is handled here. */
 	idle_window();

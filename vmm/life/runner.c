@@ -3,9 +3,7 @@
 
 #include "arch/x86/insn.h"
 #include "kernel/lib/assert.h"
-#include "kernel/lib/bits.h"
 #include "kernel/lib/errors.h"
-#include "vmm/core/vcpu_hw.h"
 
 static void queue_lock(void *ctx)
 {
@@ -68,12 +66,6 @@ void runner_call_home(struct vmm_host *host)
 	runner_kick(host, 0);
 }
 
-void runner_kick_all(struct vmm_host *host, uint64_t cpus)
-{
-	for (; cpus != 0; cpus &= cpus - 1)
-		runner_kick(host, (uint32_t)bits_ffs(cpus));
-}
-
 __attribute__((noinline)) static void notify_other(struct vcpu *v, uint32_t bits, struct runner *here)
 {
 	struct vcpu_seat *seat = v->seat;
@@ -110,21 +102,13 @@ void seat_alarm_fire(void *ctx)
 }
 
 /* Where it was armed when it was looked at. */
-__attribute__((noinline)) static void cancel_in(struct deadline_queue *q, struct deadline *d)
+void runner_alarm_cancel_in(struct deadline_queue *q, struct deadline *d)
 {
 	struct runner *r = container_of(q, struct runner, alarms);
 
 	spin_lock(&r->lock);
 	(void)deadline_cancel(d); /* it may have come due meanwhile */
 	spin_unlock(&r->lock);
-}
-
-void runner_alarm_cancel(struct deadline *d)
-{
-	struct deadline_queue *q = __atomic_load_n(&d->queue, __ATOMIC_ACQUIRE);
-
-	if (q != NULL)
-		cancel_in(q, d);
 }
 
 void runner_alarm_set(struct runner *r, struct deadline *d, uint64_t at_tsc)
@@ -208,7 +192,7 @@ void runner_unload(struct runner *r, struct vcpu *v)
 }
 
 /* While this CPU waits for another one, that one may wait for this one: hence the serving. */
-__attribute__((noinline)) static void fetch_from(struct runner *r, struct runner *other, struct vcpu *v)
+void runner_fetch_from(struct runner *r, struct runner *other, struct vcpu *v)
 {
 	struct vcpu *none = NULL;
 
@@ -222,12 +206,4 @@ __attribute__((noinline)) static void fetch_from(struct runner *r, struct runner
 		runner_serve(r);
 		pause();
 	}
-}
-
-void runner_fetch(struct runner *r, struct vcpu *v)
-{
-	int holder = vcpu_hw_holder(v);
-
-	if (unlikely(holder >= 0 && (uint32_t)holder != r->cpu))
-		fetch_from(r, &r->host->runners[holder], v);
 }

@@ -11,7 +11,8 @@
 #include "arch/x86/spinlock.h"
 #include "kernel/sched.h"
 #include "kernel/time.h"
-#include "vmm/core/vcpu.h"
+#include "kernel/lib/bits.h"
+#include "vmm/core/vcpu_hw.h"
 #include "vmm/life/host.h"
 
 #define SEAT_NOWHERE UINT32_MAX
@@ -50,7 +51,11 @@ MUST_CHECK int runners_init(struct vmm_host *host, uint64_t present);
 
 /* Call a CPU out of its guest or its sleep. The caller's own CPU only gets its attention word set. Any CPU. */
 void runner_kick(struct vmm_host *host, uint32_t cpu);
-void runner_kick_all(struct vmm_host *host, uint64_t cpus);
+static inline void runner_kick_all(struct vmm_host *host, uint64_t cpus)
+{
+	for (; unlikely(cpus != 0); cpus &= cpus - 1)
+		runner_kick(host, (uint32_t)bits_ffs(cpus));
+}
 
 /* The boot CPU's own loop has something to do. Any CPU, also under a VM's lock. */
 void runner_call_home(struct vmm_host *host);
@@ -61,7 +66,15 @@ void vcpu_notify(struct vcpu *v, uint32_t bits);
 
 /* Arm an alarm in this CPU's queue, wherever it was armed before. Calls for one alarm must not overlap. */
 void runner_alarm_set(struct runner *r, struct deadline *d, uint64_t at_tsc);
-void runner_alarm_cancel(struct deadline *d);
+void runner_alarm_cancel_in(struct deadline_queue *q, struct deadline *d);
+
+static inline void runner_alarm_cancel(struct deadline *d)
+{
+	struct deadline_queue *q = __atomic_load_n(&d->queue, __ATOMIC_ACQUIRE);
+
+	if (q != NULL)
+		runner_alarm_cancel_in(q, d);
+}
 
 /* Cancel it for good: afterwards no CPU runs its fire() any more. Context: no locks. */
 void runner_alarm_forget(struct vmm_host *host, struct deadline *d);
@@ -88,5 +101,13 @@ static inline void runner_serve(struct runner *r)
 		runner_unload(r, v);
 }
 
+void runner_fetch_from(struct runner *r, struct runner *other, struct vcpu *v);
+
 /* See to it that no other CPU holds registers of v: this one may load it then. Context: v is run by nobody else; no locks. */
-void runner_fetch(struct runner *r, struct vcpu *v);
+static inline void runner_fetch(struct runner *r, struct vcpu *v)
+{
+	int holder = vcpu_hw_holder(v);
+
+	if (unlikely(holder >= 0 && (uint32_t)holder != r->cpu))
+		runner_fetch_from(r, &r->host->runners[holder], v);
+}
