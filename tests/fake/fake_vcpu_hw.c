@@ -227,6 +227,11 @@ void vcpu_hw_skip(struct vcpu *v)
 	vcpu_hw_step_over(v, v->exit.rip, FAKE_INSN_BYTES);
 }
 
+void vcpu_hw_skip_to_sleep(struct vcpu *v)
+{
+	vcpu_hw_skip(v);
+}
+
 bool vcpu_hw_irq_allowed(struct vcpu *v)
 {
 	return (v->hw->regs[VCPU_RFLAGS] & RFLAGS_IF) != 0 && !v->hw->shadow && !v->inject.valid;

@@ -203,6 +203,13 @@ static void test_registers(void **state)
 	assert_int_equal(wr(MSR_DEBUGCTL, 1), ERR_FAULT);
 	assert_int_equal(wr(MSR_LSTAR, 0x1234), 0);
 	assert_int_equal(vcpu_hw_get(&v, VCPU_LSTAR), 0x1234);
+	assert_int_equal(wr(MSR_LSTAR, 0xffff800000000000), 0);
+	assert_int_equal(wr(MSR_LSTAR, 0x800000000000), ERR_FAULT);
+	assert_int_equal(wr(MSR_CSTAR, 0xffff7fffffffffff), ERR_FAULT);
+	assert_int_equal(wr(MSR_CSTAR, 0x7fffffffffff), 0);
+	assert_true(vcpu_hw_get(&v, VCPU_LSTAR) == 0xffff800000000000);
+	assert_int_equal(wr(MSR_STAR, 0x8000000000000000), 0);
+	assert_int_equal(wr(MSR_FMASK, 1ull << 32), ERR_FAULT);
 	assert_int_equal(wr(MSR_FMASK, 0x47700), 0);
 	assert_int_equal(vcpu_hw_get(&v, VCPU_FMASK), 0x47700);
 	assert_int_equal(wr(MSR_SYSENTER_EIP, 0x55), 0);
@@ -241,10 +248,10 @@ static void test_owned_by_others(void **state)
 
 static void test_direct(void **state)
 {
-	static const uint32_t both[] = {MSR_FS_BASE,      MSR_GS_BASE,      MSR_KERNEL_GS_BASE, MSR_STAR,
-					MSR_LSTAR,        MSR_CSTAR,        MSR_FMASK,          MSR_SYSENTER_CS,
-					MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_TSC_AUX,        MSR_PAT};
-	static const uint32_t read_only[] = {MSR_TSC, MSR_EFER};
+	static const uint32_t both[] = {MSR_FS_BASE,     MSR_GS_BASE,      MSR_KERNEL_GS_BASE,
+					MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+					MSR_PAT};
+	static const uint32_t read_only[] = {MSR_TSC, MSR_EFER, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_TSC_AUX};
 	unsigned count = 0;
 
 	(void)state;

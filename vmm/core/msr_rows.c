@@ -71,6 +71,17 @@ static const char *check_efer(struct vcpu *v, uint32_t msr, uint64_t value)
 	return efer_refusal(&now, value, v->vm->cpuid->efer);
 }
 
+/* Targets are addresses, which the processor refuses when they are not canonical; a guest's have 48 bits. */
+static const char *check_syscall(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	(void)v;
+	if (msr == MSR_FMASK)
+		return value >> 32 != 0 ? "IA32_FMASK: reserved bits 63:32" : NULL;
+	if (msr == MSR_STAR || (uint64_t)((int64_t)(value << 16) >> 16) == value)
+		return NULL;
+	return "IA32_LSTAR, IA32_CSTAR: the address is not canonical";
+}
+
 /* --- the table --- */
 
 enum row {
@@ -302,15 +313,18 @@ static const struct msr_row rows[ROW_COUNT] = {
 		      .refusal = check_efer,
 		      .direct_read = true,
 		      .why = "writes are checked against the guest's CPUID; LMA is the processor's"},
-	[ROW_SYSCALL] = {.first = MSR_STAR,
-			 .last = MSR_FMASK,
-			 .name = "IA32_STAR, LSTAR, CSTAR, FMASK",
-			 .action = MSR_REGISTER,
-			 .reg = VCPU_STAR,
-			 .writable = UINT64_MAX,
-			 .direct_read = true,
-			 .direct_write = true,
-			 .why = "the host uses no SYSCALL: the guest's values stay in the processor"},
+	[ROW_SYSCALL] =
+		{.first = MSR_STAR,
+		 .last = MSR_FMASK,
+		 .name = "IA32_STAR, LSTAR, CSTAR, FMASK",
+		 .action = MSR_REGISTER,
+		 .reg =
+			 VCPU_STAR,
+		 .writable = UINT64_MAX,
+		 .refusal = check_syscall,
+		 .direct_read = true,
+		 .why =
+			 "the guest's values stay in the processor; written once, and so known without being read"},
 	[ROW_SEGMENT_BASES] = {.first = MSR_FS_BASE,
 			       .last = MSR_KERNEL_GS_BASE,
 			       .name = "IA32_FS_BASE, IA32_GS_BASE, IA32_KERNEL_GS_BASE",
@@ -325,8 +339,7 @@ static const struct msr_row rows[ROW_COUNT] = {
 			 .reg = VCPU_TSC_AUX,
 			 .writable = UINT32_MAX,
 			 .direct_read = true,
-			 .direct_write = true,
-			 .why = "the host does not use it: the guest's value stays in the processor"},
+			 .why = "as for SYSCALL"},
 };
 
 /* A row for several MSRs goes with registers that follow each other in the same order. */

@@ -142,6 +142,10 @@ void vcpu_hw_step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len);
 /* The same for the instruction that caused v->exit, whose length the processor knows. */
 void vcpu_hw_skip(struct vcpu *v);
 
+/* The same for an HLT with which v goes to sleep. No interrupt waits for the end of the shadows, and before one that comes goes
+ * in they are looked at. */
+void vcpu_hw_skip_to_sleep(struct vcpu *v);
+
 /* Can the guest take it now (IF, shadows, blocking by NMI, nothing queued)? */
 bool vcpu_hw_irq_allowed(struct vcpu *v);
 bool vcpu_hw_nmi_allowed(struct vcpu *v);

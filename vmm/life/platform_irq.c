@@ -180,7 +180,7 @@ static enum irq_waits irq_peek(void *ctx)
 
 	if (pic_can_interrupt(cpu))
 		return IRQ_TO_INJECT;
-	if (vlapic_pending(&cpu->lapic) < 0)
+	if (vlapic_is_quiet(&cpu->lapic) || vlapic_pending(&cpu->lapic) < 0)
 		return IRQ_NONE;
 	return cpu->help == VCPU_APIC_ALL ? IRQ_TOLD : IRQ_TO_INJECT;
 }

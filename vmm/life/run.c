@@ -139,7 +139,7 @@ static bool obey(struct runner *r, const struct vm_exit *e, enum verdict verdict
 	case VERDICT_SKIP: /* vcpu_hw_run() has done so */
 		return true;
 	case VERDICT_WAIT:
-		vcpu_hw_skip(v);
+		vcpu_hw_skip_to_sleep(v);
 		v->state = VCPU_HALTED;
 		*end = RUN_HALTED;
 		return false;

@@ -231,7 +231,7 @@ void vcpu_watch_steps(struct vcpu *v)
 
 /* Shadows end with the instruction too. As long as nobody looks at them and no event waits for their end, they may stay
  * in the VMCS: then nothing can tell, and two VMCS accesses are saved. */
-static inline void step_over(struct vcpu *v, uint64_t rip, uint64_t insn_len)
+static inline void step_over_watching(struct vcpu *v, uint64_t rip, uint64_t insn_len, uint64_t watch)
 {
 	uint64_t next = rip + insn_len;
 
@@ -239,8 +239,13 @@ static inline void step_over(struct vcpu *v, uint64_t rip, uint64_t insn_len)
 	if (unlikely(((uint32_t)next & ~15u) == 0))
 		next = wrapped(next);
 	vmwrite_known(VMCS_GUEST_RIP, next);
-	if (unlikely(vmread_known(VMCS_GUEST_RFLAGS) & v->loop.step_watch))
+	if (unlikely(vmread_known(VMCS_GUEST_RFLAGS) & watch))
 		finish_step(v->hw);
+}
+
+static inline void step_over(struct vcpu *v, uint64_t rip, uint64_t insn_len)
+{
+	step_over_watching(v, rip, insn_len, v->loop.step_watch);
 }
 
 void vcpu_hw_step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len)
@@ -251,6 +256,12 @@ void vcpu_hw_step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len)
 void vcpu_hw_skip(struct vcpu *v)
 {
 	step_over(v, v->exit.rip, vmread(VMCS_EXIT_INSN_LEN));
+}
+
+/* IF says that an interrupt might wait, and none does. */
+void vcpu_hw_skip_to_sleep(struct vcpu *v)
+{
+	step_over_watching(v, v->exit.rip, vmread(VMCS_EXIT_INSN_LEN), v->loop.step_watch & ~RFLAGS_IF);
 }
 
 /* --- after an exit --- */

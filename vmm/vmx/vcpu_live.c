@@ -1,6 +1,6 @@
 /* The registers that stay in the processor while the host runs: FPU and vector state, XCR0, CR2, debug registers, and the
  * MSRs of SYSCALL, SWAPGS and RDTSCP. The image itself uses none of them, so they move only when another vCPU takes the
- * CPU. Privileged. Follows SDM 3 "System Programming for Instruction Set Extensions and Processor Extended States". */
+ * CPU. Of those that the guest cannot write without an exit memory has the values anyway. Privileged. Follows SDM 3 "System Programming for Instruction Set Extensions and Processor Extended States". */
 #include "arch/x86/insn.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/regs.h"
@@ -43,7 +43,6 @@ static void fpu_save(struct vcpu_hw *hw)
 		fxsave64(hw->fpu);
 		return;
 	}
-	hw->xcr0 = xgetbv(0);
 	if (hw->xcr0 != vmx_machine.xcr0_allowed)
 		xsetbv(0, vmx_machine.xcr0_allowed);
 	if (vmx_machine.has_xsaveopt)
@@ -73,21 +72,20 @@ static void debug_save(struct vcpu_hw *hw)
 	hw->dr6 = read_dr6();
 }
 
-/* Put the live registers of whoever has this CPU back into memory. */
-void live_put_back(struct vmx_cpu *cpu)
+static inline void save(struct vcpu_hw *hw)
 {
-	struct vcpu_hw *hw;
-
-	if (!cpu->live)
-		return;
-	hw = cpu->live->hw;
 	fpu_save(hw);
 	debug_save(hw);
 	hw->cr2 = read_cr2();
-#pragma GCC unroll 6
-	for (unsigned i = 0; i < LIVE_MSR_COUNT; i++)
-		if (i != LIVE_TSC_AUX || vmx_machine.has_tsc_aux)
-			hw->msr[i] = rdmsr(live_msrs[i]);
+	hw->msr[LIVE_KERNEL_GS_BASE] = rdmsr(MSR_KERNEL_GS_BASE);
+}
+
+/* Put the live registers of whoever has this CPU back into memory. */
+void live_put_back(struct vmx_cpu *cpu)
+{
+	if (!cpu->live)
+		return;
+	save(cpu->live->hw);
 	cpu->live = NULL;
 }
 
@@ -115,16 +113,15 @@ static void msrs_restore(const struct vcpu_hw *hw, const struct vcpu_hw *old)
 			wrmsr(live_msrs[i], hw->msr[i]);
 }
 
-/* Make v the one whose live registers are in this CPU. */
+/* Make v, which is not, the one whose live registers are in this CPU. */
 void live_take(struct vmx_cpu *cpu, struct vcpu *v)
 {
-	const struct vcpu_hw *hw = v->hw, *old = NULL;
+	const struct vcpu_hw *hw = v->hw;
+	struct vcpu_hw *old = NULL;
 
-	if (cpu->live == v)
-		return;
-	if (cpu->live != NULL) {
+	if (likely(cpu->live != NULL)) {
 		old = cpu->live->hw;
-		live_put_back(cpu);
+		save(old);
 	} else if (vmx_machine.has_xsave) {
 		xsetbv(0, vmx_machine.xcr0_allowed);
 	}
@@ -164,15 +161,15 @@ bool live_register(enum vcpu_reg reg)
 }
 
 /* A live register of v, wherever it is now. The caller has checked live_register(). Like writing, this goes through memory; but
- * for XCR0, which a CPUID of the guest asks for. */
+ * for XCR0, which a CPUID of the guest asks for, and which memory has. */
 uint64_t live_get(struct vcpu *v, enum vcpu_reg reg)
 {
 	struct vmx_cpu *cpu = this_vmx_cpu();
 	bool was_live = cpu && cpu->live == v;
 	uint64_t value;
 
-	if (was_live && reg == VCPU_XCR0 && vmx_machine.has_xsave)
-		return xgetbv(0);
+	if (reg == VCPU_XCR0)
+		return v->hw->xcr0;
 	if (was_live)
 		live_put_back(cpu);
 	value = *live_slot(v->hw, reg);

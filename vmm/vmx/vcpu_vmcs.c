@@ -43,12 +43,11 @@ static void vpid_give_back(uint16_t vpid)
 		__atomic_and_fetch(&vpids[vpid / 64], ~BIT64(vpid % 64), __ATOMIC_RELEASE);
 }
 
-void vmcs_make_current(struct vmx_cpu *cpu, struct vcpu_hw *hw)
+static void make_current(struct vmx_cpu *cpu, struct vcpu_hw *hw)
 {
 	if (cpu->current == hw)
 		return;
-	if (vmptrld(hw->vmcs_hpa) != VMX_OK)
-		vmx_insn_failed("VMPTRLD", 0);
+	vmptrld(&hw->vmcs_hpa);
 	cpu->current = hw;
 }
 
@@ -70,7 +69,7 @@ struct vmcs_window vmcs_open_other(struct vcpu *v)
 	struct vmcs_window w = {v->hw, cpu->current};
 
 	assert(v->hw->cpu == VMX_NO_CPU || v->hw->cpu == (int)this_cpu()->index);
-	vmcs_make_current(cpu, v->hw);
+	make_current(cpu, v->hw);
 	return w;
 }
 
@@ -82,7 +81,7 @@ void vmcs_close_other(const struct vmcs_window *w)
 	if (w->opened->cpu == VMX_NO_CPU)
 		vmcs_clear(cpu, w->opened);
 	if (w->previous)
-		vmcs_make_current(cpu, w->previous);
+		make_current(cpu, w->previous);
 }
 
 struct vcpu_access vcpu_hw_access_begin(struct vcpu *v)
@@ -99,27 +98,35 @@ void vcpu_hw_access_end(const struct vcpu_access *a)
 	vmcs_close(&w);
 }
 
-/* Take v for this CPU: its VMCS becomes current and its live registers move in. Whoever had the CPU before stays active
- * here, with its live registers in memory, and may be loaded again cheaply. Context: IF = 0. */
-void vcpu_hw_load(struct vcpu *v)
+/* The VMCS, which is current, was active on no CPU. */
+COLD static void activate(struct vcpu *v, int here)
 {
-	struct vmx_cpu *cpu = this_vmx_cpu();
 	struct vcpu_hw *hw = v->hw;
-	int here = (int)this_cpu()->index;
 
-	assert(hw->cpu == VMX_NO_CPU || hw->cpu == here);
-	vmcs_make_current(cpu, hw);
-	v->loop.look_at = 0; /* the timer is to be set */
-	if (hw->cpu != here)
-		vmcs_write_host_cpu();
+	assert(hw->cpu == VMX_NO_CPU);
+	vmcs_write_host_cpu();
 	__atomic_store_n(&hw->cpu, here, __ATOMIC_RELAXED);
 	if (hw->last_cpu != here) {
 		/* Translations may be cached here from when v, or a former owner of its tags, ran here. */
 		vcpu_invalidate_later(v, STALE_EPT | STALE_VPID);
 		hw->last_cpu = here;
 	}
-	if (cpu->live != v)
-		vcpu_settle_nmi_blocking(hw);
+}
+
+/* Take v for this CPU: its VMCS becomes current and its live registers move in. Whoever had the CPU before stays active
+ * here, with its live registers in memory, and may be loaded again cheaply. Context: IF = 0. */
+void vcpu_hw_load(struct vcpu *v)
+{
+	struct vmx_cpu *cpu = this_vmx_cpu();
+	int here = (int)this_cpu()->index;
+
+	make_current(cpu, v->hw);
+	v->loop.look_at = 0; /* the timer is to be set */
+	if (unlikely(v->hw->cpu != here))
+		activate(v, here);
+	if (cpu->live == v)
+		return;
+	vcpu_settle_nmi_blocking(v->hw);
 	live_take(cpu, v);
 }
 

@@ -27,8 +27,16 @@ static inline enum vmx_outcome vmx_outcome(bool cf, bool zf)
 	}
 VMX_INSN_ON_REGION(vmxon)
 VMX_INSN_ON_REGION(vmclear)
-VMX_INSN_ON_REGION(vmptrld)
 #undef VMX_INSN_ON_REGION
+
+/* hpa: the region's. */
+static inline void vmptrld(const uint64_t *hpa)
+{
+	__asm__ goto("vmptrld %0\n\tjbe %l[failed]" : : "m"(*hpa) : "cc", "memory" : failed);
+	return;
+failed:
+	vmx_insn_failed("VMPTRLD", 0);
+}
 
 static inline void vmxoff(void)
 {

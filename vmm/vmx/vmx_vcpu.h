@@ -84,9 +84,10 @@ struct vcpu_hw {
 	void *vmcs;
 	uint64_t vmcs_hpa;
 	unsigned area_order; /* of the block that this struct begins */
+	/* The guest changes these by exits only: they are valid also while they are in the processor. But for KERNEL_GS_BASE. */
+	uint64_t xcr0, msr[LIVE_MSR_COUNT];
 	/* Valid while the vCPU is not live on a CPU. */
-	uint64_t cr2, xcr0, dr[4], dr6;
-	uint64_t msr[LIVE_MSR_COUNT];
+	uint64_t cr2, dr[4], dr6;
 	uint8_t *fpu; /* XSAVE or FXSAVE area, 64-byte aligned */
 };
 
@@ -134,7 +135,6 @@ static inline void vmcs_close(const struct vmcs_window *w)
 		vmcs_close_other(w);
 }
 
-void vmcs_make_current(struct vmx_cpu *cpu, struct vcpu_hw *hw);
 void vmcs_clear(struct vmx_cpu *cpu, struct vcpu_hw *hw);
 
 /* vmcs_setup.c: lists of fields; the VMCS is current. */
