@@ -76,10 +76,10 @@ static inline uint64_t sched_entity_weight(const struct sched_entity *e)
 /* Take off the debt what its CPU has got through for everyone. */
 static inline void sched_settle_debt(struct sched_entity *e)
 {
-	uint64_t passed = e->cpu->fair - e->fair;
+	uint64_t fair = e->cpu->fair, passed = fair - e->fair;
 
 	e->debt = e->debt > passed ? e->debt - passed : 0;
-	e->fair = e->cpu->fair;
+	e->fair = fair;
 }
 
 /* The turn is over: the next one begins when this one ended. */

@@ -61,9 +61,8 @@ void sched_catch_up_open(struct sched_cpu *c, uint64_t now)
 }
 
 /* Take the running entity off the CPU and account for its time, which is returned. It stays attached. */
-static inline uint64_t stop_current(struct sched_cpu *c, uint64_t now)
+static inline uint64_t stop_current(struct sched_cpu *c, struct sched_entity *e, uint64_t now)
 {
-	struct sched_entity *e = c->current;
 	uint64_t ran;
 
 	if (c->open) {
@@ -79,24 +78,19 @@ static inline uint64_t stop_current(struct sched_cpu *c, uint64_t now)
 }
 
 /* Take the running entity off for good: it does not wait for the CPU any more. */
-static inline void dismiss_current(struct sched_cpu *c, uint64_t now)
+static inline void dismiss_current(struct sched_cpu *c, struct sched_entity *e, uint64_t now)
 {
-	struct sched_entity *e = c->current;
-
-	(void)stop_current(c, now);
+	(void)stop_current(c, e, now);
 	sched_queue_detach(c, e);
 	e->boosted = false;
 	e->yielded = false;
 	sched_end_turn(e);
 }
 
-/* It sleeps, or is off if it was removed. */
-static inline void put_to_rest(struct sched_entity *e)
+/* It sleeps, or is off. */
+static inline void put_to_rest(struct sched_entity *e, enum sched_state state)
 {
-	enum sched_state state = e->leaving ? SCHED_OFF : SCHED_BLOCKED;
-
 	sched_change_active(e, -1);
-	e->leaving = false;
 	/* The last write: whoever waits for it may free the memory. */
 	__atomic_store_n(&e->state, state, __ATOMIC_RELEASE);
 }
@@ -106,7 +100,7 @@ static inline void put_to_rest(struct sched_entity *e)
 __attribute__((noinline)) static void put_back_current(struct sched_cpu *c, uint64_t now)
 {
 	struct sched_entity *e = c->current;
-	uint64_t ran = stop_current(c, now);
+	uint64_t ran = stop_current(c, e, now);
 
 	e->turn_left = less(e->turn_left, ran);
 	e->boost_left = less(e->boost_left, ran);
@@ -138,7 +132,7 @@ __attribute__((noinline)) static uint64_t evict_current(struct sched_cpu *c, uin
 		/* c may have been let go of for a moment. */
 		if (sched_allowed(c->current, to) && !c->current->leaving) {
 			e = c->current;
-			dismiss_current(c, now);
+			dismiss_current(c, e, now);
 			sched_rebase(e, to);
 			sched_queue_enter(to, e, now, false);
 			kicks |= sched_notify(to, e);
@@ -148,15 +142,12 @@ __attribute__((noinline)) static uint64_t evict_current(struct sched_cpu *c, uin
 	return kicks;
 }
 
-/* Whom the CPU ran until now, if anybody: it sleeps, is off, or waits again. Returns the CPUs to kick. */
-static inline uint64_t leave_current(struct sched_cpu *c, uint64_t now)
+/* See leave_current(). */
+__attribute__((noinline)) static uint64_t leave_somehow(struct sched_cpu *c, struct sched_entity *e, uint64_t now)
 {
-	struct sched_entity *e = c->current;
 	uint64_t kicks = 0;
 	bool blocked = false;
 
-	if (e == NULL)
-		return 0;
 	if (c->blocking) {
 		c->blocking = false;
 		blocked = !e->wake_pending;
@@ -168,12 +159,31 @@ static inline uint64_t leave_current(struct sched_cpu *c, uint64_t now)
 			return kicks;
 	}
 	if (blocked || e->leaving) {
-		dismiss_current(c, now);
-		put_to_rest(e);
+		enum sched_state state = e->leaving ? SCHED_OFF : SCHED_BLOCKED;
+
+		dismiss_current(c, e, now);
+		e->leaving = false;
+		put_to_rest(e, state);
 	} else {
 		put_back_current(c, now);
 	}
 	return kicks;
+}
+
+/* Whom the CPU ran until now, if anybody: it sleeps, is off, or waits again. Returns the CPUs to kick. Mostly it is one that gives
+ * the CPU to another one and sleeps. */
+static inline uint64_t leave_current(struct sched_cpu *c, uint64_t now)
+{
+	struct sched_entity *e = c->current;
+
+	if (e == NULL)
+		return 0;
+	if (!c->blocking || c->open || e->wake_pending || e->leaving)
+		return leave_somehow(c, e, now);
+	c->blocking = false;
+	dismiss_current(c, e, now);
+	put_to_rest(e, SCHED_BLOCKED);
+	return 0;
 }
 
 static void note_wait(struct sched_entity *e, uint64_t now)
@@ -237,8 +247,10 @@ static inline struct sched_entity *choose_or_idle(struct sched_cpu *c, struct sc
 {
 	struct sched_entity *e;
 
-	while ((e = choose(c, first, now)) == NULL && !bits_test(sched_get(c->sched->idle), c->id))
+	while ((e = choose(c, first, now)) == NULL && !bits_test(sched_get(c->sched->idle), c->id)) {
+		c->last = NULL;
 		sched_set_idle(c);
+	}
 	return e;
 }
 
@@ -306,7 +318,8 @@ struct sched_entity *sched_pick(struct sched_cpu *c, uint64_t now, struct sched_
 		(void)deadline_expire(&c->parked, now);
 	e = choose_or_idle(c, &first, now);
 	if (e != NULL) {
-		(void)sched_claim_idle(c);
+		if (c->last == NULL)
+			(void)sched_claim_idle(c);
 		run(c, e, first, now);
 		if (!list_empty(&c->waiting))
 			slice->kicks |= sched_call_idle(c);
@@ -314,7 +327,6 @@ struct sched_entity *sched_pick(struct sched_cpu *c, uint64_t now, struct sched_
 			slice->kicks |= sched_pass_call(c);
 		slice->until = c->until = slice_end(c, e, now);
 	} else {
-		c->last = NULL;
 		slice->until = c->until = deadline_next(&c->parked);
 	}
 	sched_unlock(c);

@@ -22,9 +22,10 @@ static enum run_end run(struct vcpu *cpu, uint64_t until)
 		sched_block(fx_runner->sched);
 	fx_runner->sched->until = until;
 	fx_runner->look_ticks = look_ticks;
+	fx_runner->renew_ticks = look_ticks / 2;
 	fx_runner->current = cpu;
 	cpu->seat->on_cpu = 0;
-	end = vcpu_run(fx_runner, cpu, until);
+	end = vcpu_run(fx_runner, cpu, rdtsc(), until);
 	cpu->seat->on_cpu = SEAT_NOWHERE;
 	fx_runner->current = NULL;
 	if (end == RUN_HALTED) {

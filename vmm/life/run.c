@@ -130,7 +130,8 @@ static bool goes_on(struct runner *r, const struct vm_exit *e)
 }
 
 /* Act on a verdict. False: leave the loop with *end. */
-static bool obey(struct runner *r, const struct vm_exit *e, enum verdict verdict, enum run_end *end)
+__attribute__((always_inline)) static inline bool obey(struct runner *r, const struct vm_exit *e, enum verdict verdict,
+						       enum run_end *end)
 {
 	struct vcpu *v = r->current;
 
@@ -188,10 +189,11 @@ static bool time_passes(struct runner *r, struct vcpu *v, uint64_t now, uint64_t
 	return true;
 }
 
-static enum run_end stay(struct runner *r, struct vcpu *v, uint64_t slice_end)
+__attribute__((always_inline)) static inline enum run_end stay(struct runner *r, struct vcpu *v, uint64_t now,
+							       uint64_t slice_end)
 {
 	const bool has_timer = vcpu_hw_has_timer();
-	uint64_t now = rdtsc(), look = r->cpu == 0 ? now + r->look_ticks : UINT64_MAX;
+	uint64_t look = r->cpu == 0 ? now + r->look_ticks : UINT64_MAX;
 	uint64_t deadline = earlier(earlier(slice_end, look), earlier(own_alarm(v), deadline_next(&r->alarms)));
 	enum run_end end = RUN_YIELD;
 	enum verdict verdict;
@@ -228,15 +230,17 @@ static enum run_end stay(struct runner *r, struct vcpu *v, uint64_t slice_end)
 	}
 }
 
-enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end)
+/* Has one caller here, and is a part of it. */
+__attribute__((always_inline)) inline enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t now,
+							    uint64_t slice_end)
 {
 	enum run_end end;
 
 	/* A guest that is left by its own timer now and then need not be left for a look besides. */
-	v->loop.renew_ticks = r->cpu == 0 ? r->look_ticks / 2 : 0;
+	v->loop.renew_ticks = r->renew_ticks;
 	vcpu_hw_load(v);
 	timer_pass_in(v);
-	end = stay(r, v, slice_end);
+	end = stay(r, v, now, slice_end);
 	timer_pass_out(v);
 	return end;
 }
@@ -251,7 +255,7 @@ static void block(struct runner *r, struct vcpu *v)
 
 	r->current = NULL;
 	if (alarm != UINT64_MAX)
-		runner_alarm_set(r, &seat->alarm, alarm);
+		runner_alarm_put(r, &seat->alarm, alarm);
 	__atomic_store_n(&seat->on_cpu, SEAT_NOWHERE, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) == 0)
 		sched_block(r->sched);
@@ -266,7 +270,7 @@ static inline void run_slice(struct runner *r, struct vcpu *v, uint64_t begin, u
 	runner_fetch(r, v);
 	r->current = v;
 	__atomic_store_n(&seat->on_cpu, r->cpu, __ATOMIC_SEQ_CST);
-	end = vcpu_run(r, v, slice_end);
+	end = vcpu_run(r, v, begin, slice_end);
 	v->guest_ticks += rdtsc() - begin;
 	if (end == RUN_HALTED) {
 		block(r, v);
@@ -305,7 +309,7 @@ __attribute__((noinline)) static bool attend(struct runner *r)
 	return !is_called_home(r);
 }
 
-__attribute__((noinline)) static void runner_turn(struct runner *r, uint64_t until)
+static inline void runner_turn(struct runner *r, uint64_t until)
 {
 	struct sched_entity *next;
 	struct sched_slice slice;
@@ -342,16 +346,19 @@ static void take_call(struct vmm_host *host)
 	}
 }
 
-bool host_turn(struct vmm_host *host, uint64_t step_deadline)
+/* Turns of a CPU: one, or as many as there are before the loop at home is wanted. */
+__attribute__((noinline)) static void turns(struct runner *r, uint64_t until, bool one)
 {
-	struct runner *r = &host->runners[0];
-	bool called;
+	do
+		runner_turn(r, until);
+	while (!one && until == UINT64_MAX && !is_called_home(r));
+}
 
-	runner_turn(r, step_deadline);
-	called = is_called_home(r);
-	if (likely(!called && step_deadline == UINT64_MAX))
-		return false;
-	/* The step follows, and may take long: who has halted sleeps meanwhile, and can wake on another CPU. */
+/* The step follows, and may take long: who has halted sleeps meanwhile, and can wake on another CPU. */
+static bool prepare_step(struct vmm_host *host, struct runner *r)
+{
+	bool called = is_called_home(r);
+
 	if (r->sched->blocking)
 		runner_kick_all(host, sched_put(r->sched, rdtsc()));
 	if (called)
@@ -359,15 +366,23 @@ bool host_turn(struct vmm_host *host, uint64_t step_deadline)
 	return called;
 }
 
+bool host_turn(struct vmm_host *host, uint64_t step_deadline)
+{
+	struct runner *r = &host->runners[0];
+
+	turns(r, step_deadline, true);
+	return (is_called_home(r) || step_deadline != UINT64_MAX) && prepare_step(host, r);
+}
+
 /* The step follows the call, and so finds whatever it was for. One that asks to be called by a certain time has something
  * to look at. */
 _Noreturn void host_loop(struct vmm_host *host, uint64_t (*step)(void *ctx), void *ctx)
 {
-	for (;;) {
-		uint64_t until = step(ctx);
+	struct runner *r = &host->runners[0];
 
-		while (!host_turn(host, until) && until == UINT64_MAX)
-			;
+	for (;;) {
+		turns(r, step(ctx), false);
+		(void)prepare_step(host, r);
 	}
 }
 
@@ -375,5 +390,5 @@ _Noreturn void runner_loop(struct runner *r)
 {
 	runner_set_here(r);
 	for (;;)
-		runner_turn(r, UINT64_MAX);
+		turns(r, UINT64_MAX, false);
 }

@@ -6,9 +6,9 @@
 #include "vmm/life/run_end.h"
 #include "vmm/life/runner.h"
 
-/* Run v until something ends it, at the latest at slice_end (host TSC).
+/* Run v from now until something ends it, at the latest at slice_end (both host TSC).
  * Context: r's CPU; r->current is v; no other CPU holds registers of v. */
-enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t slice_end);
+enum run_end vcpu_run(struct runner *r, struct vcpu *v, uint64_t now, uint64_t slice_end);
 
 /* Run VMs for ever, on the boot CPU. step: called between slices, with interrupts handled, after each call home
  * (host->called); returns the host TSC at which it wants to be called again at the latest (UINT64_MAX: only after a call). */

@@ -44,6 +44,7 @@ int runners_init(struct vmm_host *host, uint64_t present)
 		r->sched = &host->sched->cpu[i];
 		r->attention = host->attention(i);
 		r->look_ticks = host->tsc_hz / 1000 * LOOK_MS;
+		r->renew_ticks = i == 0 ? r->look_ticks / 2 : 0;
 		deadline_queue_init(&r->alarms);
 	}
 	runner_set_here(&host->runners[0]);
@@ -113,10 +114,7 @@ void runner_alarm_cancel_in(struct deadline_queue *q, struct deadline *d)
 
 void runner_alarm_set(struct runner *r, struct deadline *d, uint64_t at_tsc)
 {
-	runner_alarm_cancel(d);
-	spin_lock(&r->lock);
-	deadline_set(&r->alarms, d, at_tsc);
-	spin_unlock(&r->lock);
+	runner_alarm_put(r, d, at_tsc);
 	/* Whom this CPU runs is left in time for it. */
 	if (r->current != NULL)
 		vcpu_request(r->current, VCPU_REQ_TIMER);

@@ -38,6 +38,7 @@ struct runner {
 	struct deadline_queue alarms;
 	struct deadline *firing; /* taken out of the queue, its fire() runs; set under the lock */
 	uint64_t look_ticks;     /* the boot CPU: for how long it may be in a guest whose IF it has not seen set */
+	uint64_t renew_ticks;    /* with less than that left of it, a guest that is left anyway is looked at; else 0 */
 };
 
 /* This CPU's runner; NULL before it has one. (runner_here.c: GS.) */
@@ -74,6 +75,15 @@ static inline void runner_alarm_cancel(struct deadline *d)
 
 	if (q != NULL)
 		runner_alarm_cancel_in(q, d);
+}
+
+/* The same without a word to whom this CPU runs. */
+static inline void runner_alarm_put(struct runner *r, struct deadline *d, uint64_t at_tsc)
+{
+	runner_alarm_cancel(d);
+	spin_lock(&r->lock);
+	deadline_set(&r->alarms, d, at_tsc);
+	spin_unlock(&r->lock);
 }
 
 /* Cancel it for good: afterwards no CPU runs its fire() any more. Context: no locks. */

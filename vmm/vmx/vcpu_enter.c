@@ -469,11 +469,20 @@ static void set_timer(struct vcpu *v)
 		v->loop.look_at = now + TIMER_SLACK_TICKS;
 }
 
+/* The first time. Where it has left a guest, it has entered one. */
+COLD static uint32_t launch(struct vcpu *v, struct vcpu_hw *hw)
+{
+	const uint64_t before = exit_ring_count(&v->ring);
+	uint32_t why = vmx_run_asm(v, hw);
+
+	if (exit_ring_count(&v->ring) != before)
+		hw->launched = true;
+	return why;
+}
+
 /* In, and turn by turn until something is to be done here or outside. Returns VMX_* and VCPU_REQ_*. */
 static uint32_t enter(struct vcpu *v, struct vcpu_hw *hw)
 {
-	const bool first = !hw->launched;
-	const uint64_t before = first ? exit_ring_count(&v->ring) : 0;
 	uint32_t why;
 
 	if (unlikely(hw->slpt_generation != slpt_generation(&v->vm->slpt)))
@@ -482,9 +491,7 @@ static uint32_t enter(struct vcpu *v, struct vcpu_hw *hw)
 		inject(v);
 	if (AVATAR_DEBUG)
 		audit_before_entry(v);
-	why = vmx_run_asm(v, hw);
-	if (unlikely(first) && exit_ring_count(&v->ring) != before)
-		hw->launched = true;
+	why = likely(hw->launched) ? vmx_run_asm(v, hw) : launch(v, hw);
 	if (why & VCPU_REQ_ENTRY)
 		__atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQ_ENTRY, __ATOMIC_RELAXED);
 	return why;
