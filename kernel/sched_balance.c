@@ -46,9 +46,8 @@ void sched_rebase(struct sched_entity *e, struct sched_cpu *to)
 	__atomic_store_n(&e->cpu, to, __ATOMIC_RELEASE);
 }
 
-/* The latest virtual time, on the scale of c, of the other queues that e could stand in and in which somebody waits; or
- * `least`, if that is later. */
-uint64_t sched_latest_elsewhere(const struct sched_cpu *c, const struct sched_entity *e, uint64_t least,
+/* See sched_latest_elsewhere(). */
+uint64_t sched_latest_of_others(const struct sched_cpu *c, const struct sched_entity *e, uint64_t least,
 				unsigned rounds)
 {
 	uint64_t others = sched_get(e->pins) & c->others;

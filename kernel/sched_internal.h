@@ -141,9 +141,11 @@ static inline void sched_queue_detach(struct sched_cpu *c, const struct sched_en
 /* The CPU gets something to do. Returns whether it was idle, to one caller only: who gets true has to kick it, or is it. */
 static inline bool sched_claim_idle(struct sched_cpu *c)
 {
-	if (likely(!bits_test(sched_get(c->sched->idle), c->id)))
+	const uint64_t bit = BIT64(c->id);
+
+	if (likely((sched_get(c->sched->idle) & bit) == 0))
 		return false;
-	return bits_test(__atomic_fetch_and(&c->sched->idle, ~BIT64(c->id), __ATOMIC_SEQ_CST), c->id);
+	return (__atomic_fetch_and(&c->sched->idle, ~bit, __ATOMIC_SEQ_CST) & bit) != 0;
 }
 
 /* sched_queue.c */
@@ -155,7 +157,6 @@ void sched_queue_insert(struct sched_cpu *c, struct sched_entity *e, uint64_t no
 void sched_queue_remove(struct sched_cpu *c, struct sched_entity *e);
 void sched_heap_remove(struct sched_heap *h, struct sched_entity *e);
 void sched_publish_movable(struct sched_cpu *c);
-void sched_queue_begin(struct sched_cpu *c, struct sched_entity *e);
 void sched_queue_enter(struct sched_cpu *c, struct sched_entity *e, uint64_t now, bool may_boost);
 uint64_t sched_queue_clamp(const struct sched_cpu *c, const struct sched_entity *e, uint64_t start, bool slept);
 struct sched_entity *sched_queue_find_for(struct sched_cpu *c, unsigned cpu, bool boosted_too);
@@ -165,7 +166,7 @@ struct sched_cpu *sched_lock_entity(struct sched_entity *e);
 void sched_lock_second(struct sched_cpu *held, struct sched_cpu *other);
 void sched_rebase(struct sched_entity *e, struct sched_cpu *to);
 struct sched_cpu *sched_place(struct sched_cpu *last, uint64_t pins);
-uint64_t sched_latest_elsewhere(const struct sched_cpu *c, const struct sched_entity *e, uint64_t least,
+uint64_t sched_latest_of_others(const struct sched_cpu *c, const struct sched_entity *e, uint64_t least,
 				unsigned rounds);
 void sched_take(struct sched_cpu *c, struct sched_entity *e);
 uint64_t sched_notify(struct sched_cpu *c, const struct sched_entity *e);
@@ -250,4 +251,12 @@ static inline struct sched_entity *sched_queue_choose(const struct sched_cpu *c,
 	if (unlikely(c->favoured != NULL))
 		return c->favoured;
 	return first;
+}
+
+/* The latest virtual time, on the scale of c, of the other queues that e could stand in and in which somebody waits; or
+ * `least`, if that is later. */
+static inline uint64_t sched_latest_elsewhere(const struct sched_cpu *c, const struct sched_entity *e, uint64_t least,
+					      unsigned rounds)
+{
+	return likely(c->others == 0) ? least : sched_latest_of_others(c, e, least, rounds);
 }

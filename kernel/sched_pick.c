@@ -97,7 +97,7 @@ static inline void put_to_rest(struct sched_entity *e, enum sched_state state)
 
 /* The running entity joins those that wait. One that was interrupted in its turn keeps its place, with what is left of the
  * turn; one that yielded goes behind all others, but keeps its account. */
-__attribute__((noinline)) static void put_back_current(struct sched_cpu *c, uint64_t now)
+COLD static void put_back_current(struct sched_cpu *c, uint64_t now)
 {
 	struct sched_entity *e = c->current;
 	uint64_t ran = stop_current(c, e, now);
@@ -118,7 +118,7 @@ __attribute__((noinline)) static void put_back_current(struct sched_cpu *c, uint
 }
 
 /* The running entity may not run here any more: it goes to a CPU where it may.  Context: c's lock. */
-__attribute__((noinline)) static uint64_t evict_current(struct sched_cpu *c, uint64_t now)
+COLD static uint64_t evict_current(struct sched_cpu *c, uint64_t now)
 {
 	uint64_t kicks = 0;
 
@@ -143,7 +143,7 @@ __attribute__((noinline)) static uint64_t evict_current(struct sched_cpu *c, uin
 }
 
 /* See leave_current(). */
-__attribute__((noinline)) static uint64_t leave_somehow(struct sched_cpu *c, struct sched_entity *e, uint64_t now)
+COLD static uint64_t leave_somehow(struct sched_cpu *c, struct sched_entity *e, uint64_t now)
 {
 	uint64_t kicks = 0;
 	bool blocked = false;
@@ -196,7 +196,7 @@ static void note_wait(struct sched_entity *e, uint64_t now)
 }
 
 /* A waiting entity has to leave the CPU to others until `at`. */
-__attribute__((noinline)) static void park(struct sched_cpu *c, struct sched_entity *e, uint64_t at, uint64_t now)
+COLD static void park(struct sched_cpu *c, struct sched_entity *e, uint64_t at, uint64_t now)
 {
 	sched_queue_pop(c, e);
 	note_wait(e, now);
@@ -343,6 +343,25 @@ static bool may_resume(const struct sched_cpu *c, const struct sched_entity *e)
 	       deadline_next(&c->parked) == DEADLINE_NEVER;
 }
 
+/* The first entity of an empty queue, which has no virtual time of its own: its last one may be long ago. Nor is there
+ * anybody left here whom the entity owed what it had too much.  e: of this CPU, detached. */
+static inline void begin_queue(struct sched_cpu *c, struct sched_entity *e)
+{
+	e->debt = 0;
+	e->fair = c->fair;
+	e->boosted = false;
+	e->start = e->key = sched_latest_elsewhere(c, e, c->vtime, 0);
+	sched_set(c->vtime, e->start);
+}
+
+/* turn_ticks() of one that is alone. */
+static inline uint64_t turn_ticks_alone(const struct sched *s)
+{
+	uint64_t slice = sched_get(s->slice);
+
+	return slice < s->round_max ? slice : s->round_max;
+}
+
 /* sched_wake() and sched_pick() in one, for an entity that went to sleep on this CPU, which idles since: it runs. A CPU
  * without work that could have some would have been kicked.
  * Returns false, with nothing changed, where it is not as simple as that.
@@ -355,9 +374,9 @@ bool sched_resume(struct sched_cpu *c, struct sched_entity *e, uint64_t now, str
 	resumed = may_resume(c, e) && sched_claim_idle(c);
 	if (resumed) {
 		sched_change_active(e, 1);
-		sched_queue_begin(c, e);
+		begin_queue(c, e);
 		sched_queue_attach(c, e);
-		e->turn_left = turn_ticks(c, e);
+		e->turn_left = turn_ticks_alone(c->sched);
 		start_running(c, e, now);
 		slice->kicks = 0;
 		slice->until = c->until = slice_end(c, e, now);
@@ -368,12 +387,12 @@ bool sched_resume(struct sched_cpu *c, struct sched_entity *e, uint64_t now, str
 
 /* What the CPU ran until now waits again, sleeps after sched_block(), or is off if it was removed. For a CPU that has left it
  * and does not pick next.  Returns the CPUs to kick.  Context: on the CPU itself; no locks. */
-uint64_t sched_put(struct sched_cpu *c, uint64_t now)
+COLD uint64_t sched_put(struct sched_cpu *c, uint64_t now)
 {
 	uint64_t kicks;
 
 	sched_lock(c);
-	kicks = leave_current(c, now);
+	kicks = c->current != NULL ? leave_somehow(c, c->current, now) : 0;
 	sched_unlock(c);
 	return kicks;
 }
@@ -388,7 +407,7 @@ void sched_block(struct sched_cpu *c)
 }
 
 /* The longest waiting entity of the same group, if it is among the first few of the queue. */
-static struct sched_entity *waiting_sibling(const struct sched_cpu *c, const struct sched_entity *e)
+COLD static struct sched_entity *waiting_sibling(const struct sched_cpu *c, const struct sched_entity *e)
 {
 	struct list *pos = c->waiting.next;
 
@@ -413,7 +432,7 @@ static bool may_favour(const struct sched_cpu *c, const struct sched_entity *to)
  * its share.
  * to: who should run instead, best of all, if it waits, also for another CPU; NULL: one of the same group that waits here.
  * Context: on the CPU itself, while it runs one; sched_pick() is next; no locks. */
-void sched_yield_to(struct sched_cpu *c, struct sched_entity *to)
+COLD void sched_yield_to(struct sched_cpu *c, struct sched_entity *to)
 {
 	struct sched_entity *e = c->current;
 	struct sched_cpu *o; /* where `to` is */

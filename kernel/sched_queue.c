@@ -201,17 +201,6 @@ uint64_t sched_queue_clamp(const struct sched_cpu *c, const struct sched_entity 
 	return sched_latest_elsewhere(c, e, start + most, LAG_ROUNDS) - most;
 }
 
-/* The first entity of an empty queue, which has no virtual time of its own: its last one may be long ago. Nor is there
- * anybody left here whom the entity owed what it had too much.  e: of this CPU, detached. */
-void sched_queue_begin(struct sched_cpu *c, struct sched_entity *e)
-{
-	e->debt = 0;
-	e->fair = c->fair;
-	e->boosted = false;
-	e->start = e->key = sched_latest_elsewhere(c, e, c->vtime, 0);
-	sched_set(c->vtime, e->start);
-}
-
 /* Let an entity that has something to do again wait here.  e: of this CPU, detached. */
 void sched_queue_enter(struct sched_cpu *c, struct sched_entity *e, uint64_t now, bool may_boost)
 {

@@ -48,10 +48,15 @@ static inline int highest_irr(struct vlapic *v)
 					       : highest_vector(v, LAPIC_IRR, v->irr_words);
 }
 
+/* Mostly nothing is in service when somebody asks. */
+__attribute__((noinline)) static int highest_isr_anywhere(struct vlapic *v)
+{
+	return vlapic_nothing_in(v->regs + LAPIC_ISR / 4) ? -1 : highest_anywhere(v, LAPIC_ISR);
+}
+
 static inline int highest_isr(struct vlapic *v)
 {
-	return unlikely(v->processor_delivers) ? highest_anywhere(v, LAPIC_ISR)
-					       : highest_vector(v, LAPIC_ISR, v->isr_words);
+	return unlikely(v->processor_delivers) ? highest_isr_anywhere(v) : highest_vector(v, LAPIC_ISR, v->isr_words);
 }
 
 /* PPR is the higher of TPR and the class of the highest vector in service; TPR's sub-class counts only when it wins. */

@@ -138,16 +138,20 @@ static inline void *vlapic_page(const struct vlapic *v)
 	return v->regs;
 }
 
+/* Is none of the 256 bits of IRR or ISR set?  words: the first one; the others follow in every fourth. */
+static inline bool vlapic_nothing_in(const uint32_t *words)
+{
+	return (words[0] | words[4] | words[8] | words[12] | words[16] | words[20] | words[24] | words[28]) == 0;
+}
+
 /* Has nobody requested anything of it? The processor, where it delivers, keeps no account of the words that are in use. */
 static inline bool vlapic_is_quiet(const struct vlapic *v)
 {
-	const uint32_t *irr = v->regs + LAPIC_IRR / 4;
-
 	if (__atomic_load_n(&v->arrived, __ATOMIC_ACQUIRE) != 0)
 		return false;
 	if (!v->processor_delivers)
 		return v->irr_words == 0;
-	return (irr[0] | irr[4] | irr[8] | irr[12] | irr[16] | irr[20] | irr[24] | irr[28]) == 0;
+	return vlapic_nothing_in(v->regs + LAPIC_IRR / 4);
 }
 
 static inline uint32_t vlapic_id(const struct vlapic *v)

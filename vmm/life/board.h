@@ -57,12 +57,6 @@ struct vm_platform {
 	struct cpu_board cpus[];             /* vm->vcpu_count of them */
 };
 
-/* Where a vCPU's interrupts come from. */
-static inline const struct irq_source *vcpu_irq_source(const struct vcpu *v)
-{
-	return &container_of(v->seat, struct cpu_board, seat)->irqs;
-}
-
 /* platform_irq.c: who is told of which interrupt. */
 struct irq_line board_isa_irq(struct vm_platform *b, unsigned irq);
 void board_wire_cpus(struct vm_platform *b, uint64_t lapic_timer_hz);

@@ -11,9 +11,9 @@
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/devices/vlapic.h"
 #include "vmm/exit/timer_pass.h"
-#include "vmm/life/board.h"
 #include "vmm/life/freeze.h"
 #include "vmm/life/life.h"
+#include "vmm/life/platform.h"
 
 #define RFLAGS_IF BIT64(9)
 
@@ -36,7 +36,7 @@ static void log_line(void *ctx, const char *text)
 }
 
 /* The processor would not enter: say why in words, then the VM is over. */
-static enum run_end entry_refused(struct vcpu *v, const struct vm_exit *e)
+COLD static enum run_end entry_refused(struct vcpu *v, const struct vm_exit *e)
 {
 	vm_set_crash(v->vm, v, "the processor refused the VM entry (%s, 0x%llx)", exit_reason_name(e->reason),
 		     (unsigned long long)e->qualification);
@@ -46,7 +46,7 @@ static enum run_end entry_refused(struct vcpu *v, const struct vm_exit *e)
 
 /* INIT: the vCPU stops where it is and waits for a start-up IPI (SDM 3 "MP Initialization Protocol Algorithm"). The boot
  * CPU of a real machine would begin at the reset vector instead, where a guest without firmware has nothing: it waits too. */
-static void take_init(struct vcpu *v)
+COLD static void take_init(struct vcpu *v)
 {
 	vcpu_hw_reset(v, true);
 	vlapic_reset(v->lapic, true);
@@ -56,7 +56,7 @@ static void take_init(struct vcpu *v)
 }
 
 /* SIPI: real mode at vector * 4 KiB. One that comes while the vCPU does not wait for it is ignored. */
-static void take_sipi(struct vcpu *v)
+COLD static void take_sipi(struct vcpu *v)
 {
 	struct segment cs = {(uint16_t)(v->sipi_vector << 8), SEGMENT_CODE16, false, 0xffff,
 			     (uint64_t)v->sipi_vector << 12};
@@ -302,7 +302,7 @@ static struct vcpu *idle(struct runner *r, uint64_t until, uint64_t *now, struct
 }
 
 /* The word is set: see to what it may be for. What the scheduler wants is its own to find. False: the loop at home does. */
-__attribute__((noinline)) static bool attend(struct runner *r)
+COLD static bool attend(struct runner *r)
 {
 	__atomic_exchange_n(r->attention, 0, __ATOMIC_SEQ_CST);
 	runner_serve(r);
@@ -335,7 +335,7 @@ static inline void runner_turn(struct runner *r, uint64_t until)
 }
 
 /* Take the call home, and see to the VMs whose vCPUs have ended them. */
-static void take_call(struct vmm_host *host)
+COLD static void take_call(struct vmm_host *host)
 {
 	__atomic_store_n(&host->called, 0, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < host->vm_count; i++) {

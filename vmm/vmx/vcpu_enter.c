@@ -166,7 +166,7 @@ void vcpu_settle_shadows(struct vcpu *v)
 
 /* A guest comes to be blocked by an NMI alone, and each of its NMIs is injected: with none since NMIs were last seen free, what
  * says that they are blocked is not the guest's. Bochs 2.7 leaves a blocking on that another vCPU was switched away with. */
-void vcpu_settle_nmi_blocking(struct vcpu_hw *hw)
+static inline void settle_nmi_blocking(struct vcpu_hw *hw)
 {
 	uint32_t blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
 
@@ -253,15 +253,20 @@ void vcpu_hw_step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len)
 	step_over(v, rip, insn_len);
 }
 
+__attribute__((noinline)) static void skip_watching(struct vcpu *v, uint64_t watch)
+{
+	step_over_watching(v, v->exit.rip, vmread(VMCS_EXIT_INSN_LEN), watch);
+}
+
 void vcpu_hw_skip(struct vcpu *v)
 {
-	step_over(v, v->exit.rip, vmread(VMCS_EXIT_INSN_LEN));
+	skip_watching(v, v->loop.step_watch);
 }
 
 /* IF says that an interrupt might wait, and none does. */
 void vcpu_hw_skip_to_sleep(struct vcpu *v)
 {
-	step_over_watching(v, v->exit.rip, vmread(VMCS_EXIT_INSN_LEN), v->loop.step_watch & ~RFLAGS_IF);
+	skip_watching(v, v->loop.step_watch & ~RFLAGS_IF);
 }
 
 /* --- after an exit --- */
@@ -450,6 +455,26 @@ static_assert(EVENT_EXTERNAL_INTERRUPT == 0, "vmx_event()");
 
 /* --- into the guest --- */
 
+/* Take v for this CPU: its VMCS becomes current and its live registers move in. Whoever had the CPU before stays active
+ * here, with its live registers in memory, and may be loaded again cheaply. Context: IF = 0. */
+void vcpu_hw_load(struct vcpu *v)
+{
+	const struct percpu *here = this_cpu();
+	struct vmx_cpu *cpu = here->slot[PERCPU_VMX];
+	struct vcpu_hw *hw = v->hw;
+
+	v->loop.look_at = 0; /* the timer is to be set */
+	if (cpu->live == v && cpu->current == hw)
+		return;
+	vmcs_make_current(cpu, hw);
+	if (unlikely(hw->cpu != (int)here->index))
+		vmcs_activate(v, (int)here->index);
+	if (cpu->live == v)
+		return;
+	settle_nmi_blocking(hw);
+	live_take(cpu, v);
+}
+
 /* Set the preemption timer for the deadline. Where the processor keeps what is left of it, it counts the guest's time only,
  * and would come late by the host's time since it was set. Each exit compares its TSC with the deadline, so late is only
  * the exit of a guest that has stopped to make them; and an exit that comes TIMER_SLACK_TICKS later sets the timer anew,
@@ -564,7 +589,7 @@ bool vcpu_hw_nmi_allowed(struct vcpu *v)
 
 	if (allowed) {
 		vcpu_settle_shadows(v);
-		vcpu_settle_nmi_blocking(v->hw);
+		settle_nmi_blocking(v->hw);
 		allowed = (vmread32(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_SHADOWS | BLOCKING_NMI)) == 0;
 	}
 	vmcs_close(&w);

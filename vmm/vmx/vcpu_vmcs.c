@@ -43,14 +43,6 @@ static void vpid_give_back(uint16_t vpid)
 		__atomic_and_fetch(&vpids[vpid / 64], ~BIT64(vpid % 64), __ATOMIC_RELEASE);
 }
 
-static void make_current(struct vmx_cpu *cpu, struct vcpu_hw *hw)
-{
-	if (cpu->current == hw)
-		return;
-	vmptrld(&hw->vmcs_hpa);
-	cpu->current = hw;
-}
-
 /* Write the VMCS back to memory: another CPU may take it, or nobody any more. */
 void vmcs_clear(struct vmx_cpu *cpu, struct vcpu_hw *hw)
 {
@@ -69,7 +61,7 @@ struct vmcs_window vmcs_open_other(struct vcpu *v)
 	struct vmcs_window w = {v->hw, cpu->current};
 
 	assert(v->hw->cpu == VMX_NO_CPU || v->hw->cpu == (int)this_cpu()->index);
-	make_current(cpu, v->hw);
+	vmcs_make_current(cpu, v->hw);
 	return w;
 }
 
@@ -81,7 +73,7 @@ void vmcs_close_other(const struct vmcs_window *w)
 	if (w->opened->cpu == VMX_NO_CPU)
 		vmcs_clear(cpu, w->opened);
 	if (w->previous)
-		make_current(cpu, w->previous);
+		vmcs_make_current(cpu, w->previous);
 }
 
 struct vcpu_access vcpu_hw_access_begin(struct vcpu *v)
@@ -98,8 +90,8 @@ void vcpu_hw_access_end(const struct vcpu_access *a)
 	vmcs_close(&w);
 }
 
-/* The VMCS, which is current, was active on no CPU. */
-COLD static void activate(struct vcpu *v, int here)
+/* The VMCS, which is current, was active on no CPU; it is on this one now, `here`. */
+void vmcs_activate(struct vcpu *v, int here)
 {
 	struct vcpu_hw *hw = v->hw;
 
@@ -111,23 +103,6 @@ COLD static void activate(struct vcpu *v, int here)
 		vcpu_invalidate_later(v, STALE_EPT | STALE_VPID);
 		hw->last_cpu = here;
 	}
-}
-
-/* Take v for this CPU: its VMCS becomes current and its live registers move in. Whoever had the CPU before stays active
- * here, with its live registers in memory, and may be loaded again cheaply. Context: IF = 0. */
-void vcpu_hw_load(struct vcpu *v)
-{
-	struct vmx_cpu *cpu = this_vmx_cpu();
-	int here = (int)this_cpu()->index;
-
-	make_current(cpu, v->hw);
-	v->loop.look_at = 0; /* the timer is to be set */
-	if (unlikely(v->hw->cpu != here))
-		activate(v, here);
-	if (cpu->live == v)
-		return;
-	vcpu_settle_nmi_blocking(v->hw);
-	live_take(cpu, v);
 }
 
 /* Put everything of v back into memory, so that any CPU may load it. Harmless when it is loaded nowhere.

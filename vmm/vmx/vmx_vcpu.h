@@ -8,6 +8,7 @@
 #include "vmm/vmx/vmx.h"
 #include "vmm/vmx/vmx_caps.h"
 #include "vmm/vmx/vmx_check.h"
+#include "vmm/vmx/vmx_insn.h"
 
 #define VMX_NO_CPU (-1)
 /* Never a value of slpt_generation(): forces the invalidation before the next entry. */
@@ -68,7 +69,7 @@ struct vcpu_hw {
 	uint8_t launched;                 /* VMRESUME instead of VMLAUNCH; offset 8: enter.asm */
 	uint8_t tpr_threshold;            /* as in the VMCS */
 	bool passes_x2apic, passes_timer; /* which MSR bitmap it has: see write_msr_bitmap() */
-	bool nmi_free;                    /* nothing can block NMIs: see vcpu_settle_nmi_blocking() */
+	bool nmi_free;                    /* nothing can block NMIs: see settle_nmi_blocking() */
 	uint16_t vpid;
 	int cpu;      /* where the VMCS is active, or VMX_NO_CPU; atomic, as any CPU asks */
 	int last_cpu; /* where it ran last: elsewhere, cached translations may be stale */
@@ -135,6 +136,15 @@ static inline void vmcs_close(const struct vmcs_window *w)
 		vmcs_close_other(w);
 }
 
+static inline void vmcs_make_current(struct vmx_cpu *cpu, struct vcpu_hw *hw)
+{
+	if (cpu->current == hw)
+		return;
+	vmptrld(&hw->vmcs_hpa);
+	cpu->current = hw;
+}
+
+void vmcs_activate(struct vcpu *v, int here);
 void vmcs_clear(struct vmx_cpu *cpu, struct vcpu_hw *hw);
 
 /* vmcs_setup.c: lists of fields; the VMCS is current. */
@@ -167,9 +177,6 @@ static inline bool apic_irq_waits(const struct vcpu_hw *hw)
 
 	return irr && (irr[0] | irr[4] | irr[8] | irr[12] | irr[16] | irr[20] | irr[24] | irr[28]) != 0;
 }
-
-/* What the VMCS says of blocking by NMI is made true. */
-void vcpu_settle_nmi_blocking(struct vcpu_hw *hw);
 
 /* Clear the STI and MOV SS shadows when an instruction was stepped over since they were saved. */
 void vcpu_settle_shadows(struct vcpu *v);
