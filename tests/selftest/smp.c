@@ -34,7 +34,7 @@ static void everywhere(const struct machine *m, void (*fn)(void *ctx), void *ctx
 		smp_wait(i);
 }
 
-/* --- kick: a CPU that sleeps wakes by each kick, and none is taken that was not sent --- */
+/* --- kick: a CPU that sleeps wakes by each kick of either kind, and none is taken that was not sent --- */
 
 static void kick_one(const struct machine *m, uint32_t index)
 {
@@ -44,7 +44,10 @@ static void kick_one(const struct machine *m, uint32_t index)
 	for (unsigned i = 0; i < KICKS_EACH; i++) {
 		uint64_t sleeps = __atomic_load_n(&cpu->sleeps, __ATOMIC_ACQUIRE), begin = rdtsc();
 
-		cpu_kick(index);
+		if (i % 2 == 0)
+			cpu_kick(index);
+		else
+			cpu_kick_guest(index);
 		while (__atomic_load_n(&cpu->sleeps, __ATOMIC_ACQUIRE) == sleeps) {
 			if (rdtsc() - begin > m->tsc.hz)
 				panic("CPU %u sleeps on after kick %u", index, i);

@@ -701,6 +701,43 @@ static void test_a_call_of_the_scheduler_ends_the_stay(void **state)
 	assert_int_equal(v->hw->enters, 5);
 }
 
+/* Who runs elsewhere is called out of its guest, once for the same wish; that CPU is left to look for nothing else. */
+static void test_a_notice_goes_where_the_vcpu_runs(void **state)
+{
+	(void)state;
+	memset(fx_attention, 0, sizeof(fx_attention));
+	v->requests = 0;
+	v->seat->on_cpu = 1;
+	vcpu_notify(v, VCPU_REQ_EVENT);
+	vcpu_notify(v, VCPU_REQ_EVENT);
+	assert_int_equal(v->requests, VCPU_REQ_EVENT);
+	assert_int_equal(fx_guest_kicks[1], 1);
+	vcpu_notify(v, VCPU_REQ_EVENT | VCPU_REQ_CLOCK);
+	assert_int_equal(fx_guest_kicks[1], 2);
+	assert_int_equal(fx_attention[1], 0);
+	/* This CPU is on its way out of it, or into it. */
+	v->seat->on_cpu = 0;
+	vcpu_notify(v, VCPU_REQ_TIMER);
+	assert_int_equal(fx_attention[0], 1);
+	/* It is run here: nothing but the request is needed. */
+	fx_attention[0] = 0;
+	fx_runner->current = v;
+	vcpu_notify(v, VCPU_REQ_SIPI);
+	fx_runner->current = NULL;
+	v->seat->on_cpu = SEAT_NOWHERE;
+	assert_true(v->requests & VCPU_REQ_SIPI);
+	assert_int_equal(fx_attention[0], 0);
+	assert_int_equal(fx_guest_kicks[0] + fx_kicks[0] + fx_kicks[1], 0);
+	/* Nobody runs it, and the scheduler does not know it: the bits alone are left. */
+	v->requests = 0;
+	v->seat->added = false;
+	vcpu_notify(v, VCPU_REQ_EVENT);
+	v->seat->added = true;
+	assert_int_equal(v->requests, VCPU_REQ_EVENT);
+	assert_int_equal(fx_guest_kicks[0] + fx_kicks[0] + fx_attention[0], 0);
+	v->requests = 0;
+}
+
 /* --- INIT and SIPI --- */
 
 static void test_sipi_starts_a_waiting_cpu(void **state)
@@ -869,6 +906,7 @@ int main(void)
 		T(test_pause_request_keeps_the_others),
 		T(test_a_call_makes_the_entry_turn_back),
 		T(test_a_call_of_the_scheduler_ends_the_stay),
+		T(test_a_notice_goes_where_the_vcpu_runs),
 		T(test_sipi_starts_a_waiting_cpu),
 		T(test_init_takes_a_running_cpu_away),
 		T(test_a_stray_sipi_is_not_kept),

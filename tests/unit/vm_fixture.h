@@ -61,7 +61,7 @@ void idle_window(void)
 /* One CPU, unless a test makes more: whose runner is this CPU's, and who was sent NMIs. */
 static struct runner *fx_runner;
 static uint32_t fx_attention[4];
-static unsigned fx_kicks[4];
+static unsigned fx_kicks[4], fx_guest_kicks[4];
 /* What the machine without VMs has taken: for tests that want it all back. */
 static size_t fx_pages_of_host, fx_objects_of_host;
 
@@ -84,6 +84,11 @@ static void fx_kick(uint32_t cpu)
 {
 	fx_attention[cpu] = 1;
 	fx_kicks[cpu]++;
+}
+
+static void fx_kick_guest(uint32_t cpu)
+{
+	fx_guest_kicks[cpu]++;
 }
 
 static void fx_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
@@ -142,8 +147,9 @@ static UNUSED void fx_host_init(void)
 	fx_host.can_run = true;
 	fx_host.attention = fx_attention_word;
 	fx_host.kick = fx_kick;
-	fx_host.kick_guest = fx_kick;
+	fx_host.kick_guest = fx_kick_guest;
 	memset(fx_kicks, 0, sizeof(fx_kicks));
+	memset(fx_guest_kicks, 0, sizeof(fx_guest_kicks));
 	assert_int_equal(runners_init(&fx_host, FX_CPUS), 0);
 	fx_pages_of_host = fx_pages.pages_out;
 	fx_objects_of_host = fx_heap.objects;
