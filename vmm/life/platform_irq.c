@@ -169,7 +169,7 @@ static const struct vlapic_ops apic_ops = {
 };
 
 /* Cheap while nothing waits: no lock for a look at the wire. */
-static bool pic_can_interrupt(const struct cpu_board *cpu)
+static inline bool pic_can_interrupt(const struct cpu_board *cpu)
 {
 	return vpic_pending(&cpu->board->pic) && cpu->vcpu->index == 0 && vlapic_accepts_pic(&cpu->lapic);
 }

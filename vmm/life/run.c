@@ -107,12 +107,17 @@ static bool is_called_home(const struct runner *r)
 	return r->cpu == 0 && __atomic_load_n(&r->host->called, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* Somebody called this CPU, or an interrupt came: is there anything that wants it out of the loop? */
+/* Somebody called this CPU, or an interrupt came: is there anything that wants it out of the loop? A call home stays one, for
+ * the turn that comes next. */
 static bool called_away(struct runner *r, uint64_t now)
 {
 	__atomic_exchange_n(r->attention, 0, __ATOMIC_SEQ_CST);
 	runner_serve(r);
-	return sched_due(r->sched, now) || is_called_home(r);
+	if (is_called_home(r)) {
+		__atomic_store_n(r->attention, 1, __ATOMIC_RELAXED);
+		return true;
+	}
+	return sched_due(r->sched, now);
 }
 
 /* A verdict YIELD. False: leave the loop. */
@@ -309,7 +314,8 @@ COLD static bool attend(struct runner *r)
 	return !is_called_home(r);
 }
 
-static inline void runner_turn(struct runner *r, uint64_t until)
+/* Returns false, with nothing done, when the loop at home is wanted. */
+static inline bool runner_turn(struct runner *r, uint64_t until)
 {
 	struct sched_entity *next;
 	struct sched_slice slice;
@@ -317,7 +323,7 @@ static inline void runner_turn(struct runner *r, uint64_t until)
 	uint64_t now;
 
 	if (unlikely(__atomic_load_n(r->attention, __ATOMIC_ACQUIRE) != 0) && !attend(r))
-		return;
+		return false;
 	now = rdtsc();
 	if (unlikely(now >= deadline_next(&r->alarms)))
 		runner_alarms_expire(r, now);
@@ -332,6 +338,7 @@ static inline void runner_turn(struct runner *r, uint64_t until)
 	/* In Bochs a guest that was entered with IF = 0 does not leave for an interrupt, and on real hardware one may have come
 	 * since the exit: everything pending is handled here. */
 	idle_window();
+	return true;
 }
 
 /* Take the call home, and see to the VMs whose vCPUs have ended them. */
@@ -349,9 +356,8 @@ COLD static void take_call(struct vmm_host *host)
 /* Turns of a CPU: one, or as many as there are before the loop at home is wanted. */
 __attribute__((noinline)) static void turns(struct runner *r, uint64_t until, bool one)
 {
-	do
-		runner_turn(r, until);
-	while (!one && until == UINT64_MAX && !is_called_home(r));
+	while (runner_turn(r, until) && !one && until == UINT64_MAX)
+		;
 }
 
 /* The step follows, and may take long: who has halted sleeps meanwhile, and can wake on another CPU. */

@@ -37,98 +37,112 @@ static void fpu_reset(struct vcpu_hw *hw)
 
 /* All components are moved, also those that the guest has not enabled: they keep their values while XCR0 hides them, and
  * must not show up in another VM. */
-static void fpu_save(struct vcpu_hw *hw)
+static inline void fpu_save(const struct vcpu_hw *hw)
 {
-	if (!vmx_machine.has_xsave) {
+	const uint64_t all = vmx_machine.xcr0_allowed;
+
+	if (unlikely(!vmx_machine.has_xsave)) {
 		fxsave64(hw->fpu);
 		return;
 	}
-	if (hw->xcr0 != vmx_machine.xcr0_allowed)
-		xsetbv(0, vmx_machine.xcr0_allowed);
+	if (hw->xcr0 != all)
+		xsetbv(0, all);
 	if (vmx_machine.has_xsaveopt)
-		xsaveopt64(hw->fpu, vmx_machine.xcr0_allowed);
+		xsaveopt64(hw->fpu, all);
 	else
-		xsave64(hw->fpu, vmx_machine.xcr0_allowed);
+		xsave64(hw->fpu, all);
 }
 
 /* XCR0 has all components, as after fpu_save(). */
-static void fpu_restore(const struct vcpu_hw *hw)
+static inline void fpu_restore(const struct vcpu_hw *hw)
 {
-	if (!vmx_machine.has_xsave) {
+	const uint64_t all = vmx_machine.xcr0_allowed;
+
+	if (unlikely(!vmx_machine.has_xsave)) {
 		fxrstor64(hw->fpu);
 		return;
 	}
-	xrstor64(hw->fpu, vmx_machine.xcr0_allowed);
-	if (hw->xcr0 != vmx_machine.xcr0_allowed)
+	xrstor64(hw->fpu, all);
+	if (hw->xcr0 != all)
 		xsetbv(0, hw->xcr0);
 }
 
-static void debug_save(struct vcpu_hw *hw)
+/* A register of the processor goes into `old`, and has the value `in` then. */
+#define SWAP(old, in, read, write)                                                                                     \
+	do {                                                                                                           \
+		uint64_t value_ = (read);                                                                              \
+		(old) = value_;                                                                                        \
+		if ((in) != value_)                                                                                    \
+			write;                                                                                         \
+	} while (0)
+
+/* Put the live registers of whoever has this CPU back into memory. */
+COLD void live_put_back(struct vmx_cpu *cpu)
 {
+	struct vcpu_hw *hw;
+
+	if (!cpu->live)
+		return;
+	hw = cpu->live->hw;
+	fpu_save(hw);
 	hw->dr[0] = read_dr0();
 	hw->dr[1] = read_dr1();
 	hw->dr[2] = read_dr2();
 	hw->dr[3] = read_dr3();
 	hw->dr6 = read_dr6();
-}
-
-static inline void save(struct vcpu_hw *hw)
-{
-	fpu_save(hw);
-	debug_save(hw);
 	hw->cr2 = read_cr2();
 	hw->msr[LIVE_KERNEL_GS_BASE] = rdmsr(MSR_KERNEL_GS_BASE);
-}
-
-/* Put the live registers of whoever has this CPU back into memory. */
-void live_put_back(struct vmx_cpu *cpu)
-{
-	if (!cpu->live)
-		return;
-	save(cpu->live->hw);
 	cpu->live = NULL;
 }
 
-/* What is in the processor is `old`'s, unless that is NULL. Writing a register of these costs more than the comparison, and
- * mostly it is the same for all vCPUs of a VM. */
-static void debug_restore(const struct vcpu_hw *hw, const struct vcpu_hw *old)
+static inline void set_msr(unsigned i, uint64_t value)
 {
-	if (old == NULL || hw->dr[0] != old->dr[0])
-		write_dr0(hw->dr[0]);
-	if (old == NULL || hw->dr[1] != old->dr[1])
-		write_dr1(hw->dr[1]);
-	if (old == NULL || hw->dr[2] != old->dr[2])
-		write_dr2(hw->dr[2]);
-	if (old == NULL || hw->dr[3] != old->dr[3])
-		write_dr3(hw->dr[3]);
-	if (old == NULL || hw->dr6 != old->dr6)
-		write_dr6(hw->dr6);
+	if (i != LIVE_TSC_AUX || vmx_machine.has_tsc_aux)
+		wrmsr(live_msrs[i], value);
 }
 
-static void msrs_restore(const struct vcpu_hw *hw, const struct vcpu_hw *old)
+/* Nobody's registers are in this CPU. */
+COLD static void load(const struct vcpu_hw *hw)
 {
+	if (vmx_machine.has_xsave)
+		xsetbv(0, vmx_machine.xcr0_allowed);
+	fpu_restore(hw);
+	write_dr0(hw->dr[0]);
+	write_dr1(hw->dr[1]);
+	write_dr2(hw->dr[2]);
+	write_dr3(hw->dr[3]);
+	write_dr6(hw->dr6);
+	write_cr2(hw->cr2);
+	for (unsigned i = 0; i < LIVE_MSR_COUNT; i++)
+		set_msr(i, hw->msr[i]);
+}
+
+/* Writing a register of these costs more than the comparison, and mostly it is the same for all vCPUs of a VM. */
+static inline void exchange(struct vcpu_hw *old, const struct vcpu_hw *hw)
+{
+	fpu_save(old);
+	fpu_restore(hw);
+	SWAP(old->dr[0], hw->dr[0], read_dr0(), write_dr0(hw->dr[0]));
+	SWAP(old->dr[1], hw->dr[1], read_dr1(), write_dr1(hw->dr[1]));
+	SWAP(old->dr[2], hw->dr[2], read_dr2(), write_dr2(hw->dr[2]));
+	SWAP(old->dr[3], hw->dr[3], read_dr3(), write_dr3(hw->dr[3]));
+	SWAP(old->dr6, hw->dr6, read_dr6(), write_dr6(hw->dr6));
+	old->cr2 = read_cr2();
+	write_cr2(hw->cr2);
+	old->msr[LIVE_KERNEL_GS_BASE] = rdmsr(MSR_KERNEL_GS_BASE);
 #pragma GCC unroll 6
 	for (unsigned i = 0; i < LIVE_MSR_COUNT; i++)
-		if ((old == NULL || hw->msr[i] != old->msr[i]) && (i != LIVE_TSC_AUX || vmx_machine.has_tsc_aux))
-			wrmsr(live_msrs[i], hw->msr[i]);
+		if (hw->msr[i] != old->msr[i])
+			set_msr(i, hw->msr[i]);
 }
 
 /* Make v, which is not, the one whose live registers are in this CPU. */
 void live_take(struct vmx_cpu *cpu, struct vcpu *v)
 {
-	const struct vcpu_hw *hw = v->hw;
-	struct vcpu_hw *old = NULL;
-
-	if (likely(cpu->live != NULL)) {
-		old = cpu->live->hw;
-		save(old);
-	} else if (vmx_machine.has_xsave) {
-		xsetbv(0, vmx_machine.xcr0_allowed);
-	}
-	fpu_restore(hw);
-	debug_restore(hw, old);
-	write_cr2(hw->cr2);
-	msrs_restore(hw, old);
+	if (likely(cpu->live != NULL))
+		exchange(cpu->live->hw, v->hw);
+	else
+		load(v->hw);
 	cpu->live = v;
 	cpu->live_takes++;
 }
