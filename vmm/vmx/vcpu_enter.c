@@ -230,8 +230,8 @@ void vcpu_watch_steps(struct vcpu *v)
 }
 
 /* Shadows end with the instruction too. As long as nobody looks at them and no event waits for their end, they may stay
- * in the VMCS: then nothing can tell, and two VMCS accesses are saved. */
-static inline void step_over_watching(struct vcpu *v, uint64_t rip, uint64_t insn_len, uint64_t watch)
+ * in the VMCS: then nothing can tell, and two VMCS accesses are saved. unwatched: bits of RFLAGS that need no look. */
+static inline void step_over_but(struct vcpu *v, uint64_t rip, uint64_t insn_len, uint64_t unwatched)
 {
 	uint64_t next = rip + insn_len;
 
@@ -239,13 +239,13 @@ static inline void step_over_watching(struct vcpu *v, uint64_t rip, uint64_t ins
 	if (unlikely(((uint32_t)next & ~15u) == 0))
 		next = wrapped(next);
 	vmwrite_known(VMCS_GUEST_RIP, next);
-	if (unlikely(vmread_known(VMCS_GUEST_RFLAGS) & watch))
+	if (unlikely(vmread_known(VMCS_GUEST_RFLAGS) & v->loop.step_watch & ~unwatched))
 		finish_step(v->hw);
 }
 
 static inline void step_over(struct vcpu *v, uint64_t rip, uint64_t insn_len)
 {
-	step_over_watching(v, rip, insn_len, v->loop.step_watch);
+	step_over_but(v, rip, insn_len, 0);
 }
 
 void vcpu_hw_step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len)
@@ -253,20 +253,20 @@ void vcpu_hw_step_over(struct vcpu *v, uint64_t rip, uint32_t insn_len)
 	step_over(v, rip, insn_len);
 }
 
-__attribute__((noinline)) static void skip_watching(struct vcpu *v, uint64_t watch)
+__attribute__((noinline)) static void skip_but(struct vcpu *v, uint64_t unwatched)
 {
-	step_over_watching(v, v->exit.rip, vmread(VMCS_EXIT_INSN_LEN), watch);
+	step_over_but(v, v->exit.rip, vmread(VMCS_EXIT_INSN_LEN), unwatched);
 }
 
 void vcpu_hw_skip(struct vcpu *v)
 {
-	skip_watching(v, v->loop.step_watch);
+	skip_but(v, 0);
 }
 
 /* IF says that an interrupt might wait, and none does. */
 void vcpu_hw_skip_to_sleep(struct vcpu *v)
 {
-	skip_watching(v, v->loop.step_watch & ~RFLAGS_IF);
+	skip_but(v, RFLAGS_IF);
 }
 
 /* --- after an exit --- */
