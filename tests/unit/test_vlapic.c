@@ -722,6 +722,7 @@ static void test_processor_is_told_of_ones_own(void **state)
 	(void)state;
 	start_delivering();
 	go_x2apic(A0);
+	(void)vlapic_settle(A0);
 	raised = C0->raised;
 	assert_int_equal(vlapic_msr_write(A0, X2APIC_MSR(LAPIC_ICR_LOW), 0x40000 | 0x71), 0);
 	assert_int_equal(C0->requested, 0x71);
@@ -741,6 +742,13 @@ static void test_processor_is_told_of_ones_own(void **state)
 	/* An EOI that we carry out, and a reset, change more than that. */
 	((uint32_t *)vlapic_page(A0))[(LAPIC_ISR + 0x40) / 4] = 1;
 	vlapic_eoi(A0);
+	/* Until then the processor may believe that it still serves what has ended: one's own waits for the whole as well. */
+	raised = C0->raised;
+	C0->requested = 0;
+	assert_int_equal(vlapic_msr_write(A0, X2APIC_MSR(LAPIC_ICR_LOW), 0x40000 | 0x51), 0);
+	assert_int_equal(C0->requested, 0);
+	assert_int_equal(C0->raised, raised + 1);
+	assert_int_equal(vlapic_requested(A0), 0x94);
 	assert_true(vlapic_settle(A0));
 	assert_false(vlapic_settle(A0));
 	vlapic_reset(A0, true);
@@ -783,6 +791,15 @@ static void test_posted(void **state)
 	assert_int_equal(A0->arrived, VLAPIC_ARRIVED_LINT1 | 1u << 2);
 	assert_false(vlapic_settle(A0));
 	assert_int_equal(regs[(LAPIC_IRR + 0x20) / 4], 1u << 1);
+	/* The 8259 asks until it is answered, also when the arrival of its pin has been taken before. */
+	wr(LAPIC_LVT_LINT0, LAPIC_LVT_DM_EXTINT);
+	vlapic_set_lint(A0, 0, true);
+	assert_false(vlapic_settle(A0));
+	assert_int_equal(A0->arrived, 0);
+	fixed(A0, 0x42);
+	assert_int_equal(vlapic_take_posted(A0), -1);
+	vlapic_set_lint(A0, 0, false);
+	assert_int_equal(vlapic_take_posted(A0), 0x42);
 }
 
 /* Which EOIs it has to show follows TMR. */

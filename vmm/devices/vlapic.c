@@ -271,10 +271,16 @@ static inline int take_word(struct vlapic *v)
 	return likely(wrong == 0) ? into_irr(v, n, vectors) : into_irr_and_tmr(v, n, vectors, wrong);
 }
 
+/* The 8259's request stays when the pin's arrival has been taken by a look that could do nothing about it. */
+static inline bool pic_may_wait(const struct vlapic *v)
+{
+	return unlikely(__atomic_load_n(&v->lint_high[0], __ATOMIC_ACQUIRE)) && vlapic_accepts_pic(v);
+}
+
 int vlapic_take_posted(struct vlapic *v)
 {
 	assert(v->processor_delivers);
-	return unlikely(v->untold) ? -1 : take_word(v);
+	return unlikely(v->untold || pic_may_wait(v)) ? -1 : take_word(v);
 }
 
 static bool lint0_is_extint(const struct vlapic *v)
@@ -352,7 +358,8 @@ void vlapic_deliver_own(struct vlapic *v, unsigned vector, bool level)
 	}
 	*irr |= bit;
 	vlapic_count(&v->accepted);
-	if (v->processor_delivers) {
+	/* While the processor has an old SVI it must not be told of one more vector alone: it might hold it back for good. */
+	if (likely(v->processor_delivers && !v->untold)) {
 		v->ops->requested(v->ctx, (uint8_t)vector);
 	} else {
 		v->irr_words |= BIT32(vector / 32);

@@ -183,8 +183,8 @@ void vlapic_eoi_done(struct vlapic *v, uint8_t vector);
 bool vlapic_settle(struct vlapic *v);
 
 /* The short way of the same for what mostly arrives, vectors of one word: they go into IRR, and the highest of them is returned,
- * for the processor, which delivers, to know of; 0: there was none. -1: it is something else, nothing has been taken, and
- * vlapic_settle() is to be called. */
+ * for the processor, which delivers, to know of; 0: there was none. -1: it is something else, or the 8259 may wait as well,
+ * nothing has been taken, and vlapic_settle() is to be called. */
 int vlapic_take_posted(struct vlapic *v);
 
 /* The highest vector requested and the highest in service, whatever the priorities; 0: none. */
