@@ -19,8 +19,8 @@ struct irq_source {
 	int (*next)(void *ctx);
 	/* Acknowledge what next() gave: the vector that goes in, or -1 when it has gone since. */
 	int (*take)(void *ctx, int next);
-	/* Both in one, for a guest that takes an interrupt now, with no window and no threshold set, which nothing that waits behind
-	 * it wants then: the vector that goes in; or -1, ask next(). */
+	/* Both in one, for a guest that takes an interrupt now and has no threshold set: the vector that goes in, and nothing that
+	 * waits behind it wants a window or a threshold; or -1, ask next(). */
 	int (*accept)(void *ctx);
 	void *ctx;
 };

@@ -229,6 +229,18 @@ void vcpu_watch_steps(struct vcpu *v)
 		v->loop.step_watch |= RFLAGS_IF;
 }
 
+__attribute__((noinline)) static void change_proc_ctl(struct vcpu *v, uint32_t bit, bool on)
+{
+	struct vmcs_window w = vmcs_open(v);
+
+	v->hw->proc_ctls ^= bit;
+	vmwrite(VMCS_PROC_CTLS, v->hw->proc_ctls);
+	vcpu_watch_steps(v);
+	if (on)
+		vcpu_settle_shadows(v); /* somebody waits for their end now */
+	vmcs_close(&w);
+}
+
 /* Shadows end with the instruction too. As long as nobody looks at them and no event waits for their end, they may stay
  * in the VMCS: then nothing can tell, and two VMCS accesses are saved. unwatched: bits of RFLAGS that need no look. */
 static inline void step_over_but(struct vcpu *v, uint64_t rip, uint64_t insn_len, uint64_t unwatched)
@@ -407,10 +419,8 @@ uint32_t vmx_exit(struct vcpu *v)
  * is found out there. */
 static inline bool takes_interrupt(const struct vcpu *v)
 {
-	const uint32_t windows = PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW;
-
 	return !v->inject.valid && !__atomic_load_n(&v->nmi_pending, __ATOMIC_ACQUIRE) &&
-	       !(v->hw->proc_ctls & windows) && v->hw->tpr_threshold == 0 &&
+	       !(v->hw->proc_ctls & PROC_NMI_WINDOW) && v->hw->tpr_threshold == 0 &&
 	       (vmread_known(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
 	       !(vmread_known(VMCS_GUEST_INTERRUPTIBILITY) & BLOCKING_SHADOWS);
 }
@@ -439,6 +449,8 @@ uint32_t vmx_event(struct vcpu *v)
 	vector = takes_interrupt(v) ? irqs->accept(irqs->ctx) : -1;
 	if (unlikely(vector < 0))
 		return other_event(v);
+	if (unlikely(v->hw->proc_ctls & PROC_INTERRUPT_WINDOW))
+		change_proc_ctl(v, PROC_INTERRUPT_WINDOW, false);
 	v->inject = (struct event){.vector = (uint8_t)vector, .type = EVENT_EXTERNAL_INTERRUPT};
 	/* With the vector something else has arrived, an NMI perhaps. */
 	if (unlikely(v->requests != 0)) {
@@ -594,18 +606,6 @@ bool vcpu_hw_nmi_allowed(struct vcpu *v)
 	}
 	vmcs_close(&w);
 	return allowed;
-}
-
-__attribute__((noinline)) static void change_proc_ctl(struct vcpu *v, uint32_t bit, bool on)
-{
-	struct vmcs_window w = vmcs_open(v);
-
-	v->hw->proc_ctls ^= bit;
-	vmwrite(VMCS_PROC_CTLS, v->hw->proc_ctls);
-	vcpu_watch_steps(v);
-	if (on)
-		vcpu_settle_shadows(v); /* somebody waits for their end now */
-	vmcs_close(&w);
 }
 
 static inline void set_proc_ctl(struct vcpu *v, uint32_t bit, bool on)
