@@ -50,7 +50,6 @@ SMP_POINTS = [
 ]
 SMP_ROUNDS = 20  # of pings: with 60 calls they are those in x2APIC mode
 WARM_UP = 6
-ALONE_WARM_UP = 60  # of the one operation there are turns enough; before it come the guest's beginnings
 GUEST_TOP = 0x40000000
 INSN = re.compile(r"^\(0\)\.\[\d+\] \[0x[0-9a-f]+\] [0-9a-f]{4}:([0-9a-f]{8,16}) \([^)]*\): (.*?) *;", re.M)
 
@@ -60,14 +59,14 @@ def symbols():
     return sorted((int(f[0], 16), f[2]) for f in (line.split() for line in out.splitlines()) if len(f) == 3 and f[1] in "tT")
 
 
-def debugger(table, points, warm_up):
+def debugger(table, points):
     by_name = {name: address for address, name in table}
     lines = []
     for number, (_, function, steps) in enumerate(points, 1):
         address = by_name.get(function)
         if address is None:
             sys.exit("error: there is no function %s any more: mend where.py" % function)
-        lines += ["lb 0x%x" % address] + ["c"] * warm_up
+        lines += ["lb 0x%x" % address] + ["c"] * WARM_UP
         lines += ["d %d" % number, "trace on", "s %d" % steps, "trace off"]
     return "\n".join(lines + ["q", ""])
 
@@ -108,10 +107,12 @@ def measure(alone=None, word=""):
     table = symbols()
     by_name = {name: address for address, name in table}
     conf = "[vm bench]\nkernel = bench.elf\nmemory = %s\nautostart = yes\n" % bench.GUEST_MEMORY
-    conf += "cmdline = only=%s\n" % alone if alone else ""
+    if alone:
+        # A deadline is the guest's own once one has been armed.
+        conf += "cmdline = only=%s%s\n" % ("deadline_arm," if alone.startswith("deadline") else "", alone)
     disc = bench.avatar_iso("where", conf, {"bench.elf": os.path.join(bench.GUESTS, "bench.elf")}, word)
     folder = os.path.join(bench.WORK, "where")
-    with machine.Bochs(folder, iso=disc, mem=256, debugger=debugger(table, points, WARM_UP if len(points) > 1 else ALONE_WARM_UP)) as m:
+    with machine.Bochs(folder, iso=disc, mem=256, debugger=debugger(table, points)) as m:
         if m.wait(300) is None:
             m.fail("the traces did not come to their end")
     with open(os.path.join(folder, "stdout.txt"), errors="replace") as f:
