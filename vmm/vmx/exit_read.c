@@ -119,10 +119,6 @@ static void read_details(struct vm_exit *e)
 	case EXIT_EXCEPTION_NMI:
 		read_exception(e);
 		break;
-	case EXIT_EXTERNAL_INTERRUPT:
-		vmx_decode_event(vmread32(VMCS_EXIT_INTR_INFO), 0, 0, &e->event);
-		e->value = e->event.vector;
-		break;
 	case EXIT_IO:
 		read_io(e);
 		break;
@@ -184,6 +180,7 @@ const uint16_t exit_needs[EXIT_REASON_COUNT] = {
 	[EXIT_RDMSR] = INSN_ECX,
 	[EXIT_WRMSR] = INSN_ECX,
 	[EXIT_RDPMC] = INSN_ECX,
+	[EXIT_EXTERNAL_INTERRUPT] = NEEDS_IRQ,
 	[EXIT_IO] = NEEDS_IO,
 	[EXIT_EPT_VIOLATION] = NEEDS_EPT,
 };

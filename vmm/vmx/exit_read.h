@@ -12,6 +12,7 @@
 enum exit_needs {
 	NEEDS_DETAILS, /* see exit_read_details(); also what is not in the table */
 	NEEDS_NOTHING,
+	NEEDS_IRQ, /* see exit_read_irq() */
 	NEEDS_EPT, /* see exit_read_memory() */
 	NEEDS_IO,  /* see exit_read_port(); a string instruction needs the details */
 	NEEDS_VALUE
@@ -45,6 +46,17 @@ static inline void exit_read_port(struct vcpu *v, uint64_t qualification, uint64
 	e->rip = vmread_known(VMCS_GUEST_RIP);
 	vmx_decode_io(qualification, e);
 	exit_ring_put(&v->ring, tsc, e->rip, EXIT_IO, qualification, (uint32_t)qualification >> QUAL_IO_PORT_SHIFT);
+}
+
+/* The same for an interrupt of the host's, which the exit has acknowledged: reason, rip and event. */
+static inline void exit_read_irq(struct vcpu *v, uint64_t tsc)
+{
+	struct vm_exit *e = &v->exit;
+
+	e->reason = EXIT_EXTERNAL_INTERRUPT;
+	e->event = (struct event){.valid = true, .vector = (uint8_t)vmread_known(VMCS_EXIT_INTR_INFO)};
+	e->rip = vmread_known(VMCS_GUEST_RIP);
+	exit_ring_put_insn(&v->ring, tsc, e->rip, EXIT_EXTERNAL_INTERRUPT, e->event.vector);
 }
 
 /* The same for an access to memory: rip, vectoring and mem; or false when there is more about it: it has no linear address, or

@@ -323,6 +323,12 @@ static inline uint32_t io_exit(struct vcpu *v, uint64_t tsc)
 	return handle(v, EXIT_IO);
 }
 
+__attribute__((noinline)) static uint32_t interrupt_exit(struct vcpu *v, uint64_t tsc)
+{
+	exit_read_irq(v, tsc);
+	return handle(v, EXIT_EXTERNAL_INTERRUPT);
+}
+
 __attribute__((noinline)) static uint32_t memory_exit(struct vcpu *v, uint64_t tsc)
 {
 	if (unlikely(!exit_read_memory(v, tsc)))
@@ -411,6 +417,8 @@ uint32_t vmx_exit(struct vcpu *v)
 		return memory_exit(v, tsc);
 	if (reason == EXIT_EXCEPTION_NMI)
 		return exception_exit(v, tsc);
+	if (needs == NEEDS_IRQ)
+		return interrupt_exit(v, tsc);
 	return other_exit(v, (uint32_t)reason, tsc);
 }
 
