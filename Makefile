@@ -42,7 +42,9 @@ CFLAGS := -std=c11 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-
 # The objects hold ordinary code as well, for the checks that read it. The seeds make two builds alike. `make LTO=` does without, which builds faster.
 LTO ?= $(if $(DEBUG),,-flto)
 LTO_COMPILE = $(if $(LTO),$(LTO) -ffat-lto-objects -frandom-seed=$@)
-LTO_LINK := $(if $(LTO),$(LTO) -flto-partition=one -frandom-seed=0 $(filter-out -I% -W%,$(CFLAGS)))
+LTO_LINK := $(if $(LTO),$(LTO) -flto-partition=one -frandom-seed=0 $(filter-out -I% -W%,$(CFLAGS)),-fno-lto)
+# Says how the objects were made: those of another way are made anew.
+LTO_STAMP := $(BUILD)/gen/lto
 # What GCC calls where nothing is written, and only sees when it is too late.
 NO_LTO := $(BUILD)/obj/kernel/lib/string.o $(BUILD)/obj/kernel/panic.o
 # No -g: NASM would write the absolute path of each source into the image, and two builds would differ.
@@ -73,7 +75,11 @@ all: $(IMAGES)
 -include vmm/devices/devices.mk
 GEN_HDRS ?=
 
-$(BUILD)/obj/%.o: %.c Makefile $(GEN_HDRS)
+$(LTO_STAMP): FORCE
+	@mkdir -p $(@D)
+	@echo '$(LTO)' | cmp -s - $@ || echo '$(LTO)' > $@
+
+$(BUILD)/obj/%.o: %.c Makefile $(LTO_STAMP) $(GEN_HDRS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) $(OPTIMIZE) $(CFLAGS_$(subst /,_,$*)) $(if $(filter $(NO_LTO),$@),,$(LTO_COMPILE)) -MMD -MP -c $< -o $@
@@ -90,7 +96,7 @@ CFLAGS_vmm_vmx_exit_read := -fno-tree-slp-vectorize
 
 # The symbol table is made from the linked image, and put where the linker has left room for it.
 $(BUILD)/avatar-test.elf: $(TEST_OBJS)
-$(IMAGES): $(BUILD)/%.elf: $(OBJS) linker.ld boot/gen_symbols.py
+$(IMAGES): $(BUILD)/%.elf: $(OBJS) linker.ld $(LTO_STAMP) boot/gen_symbols.py
 	@mkdir -p $(BUILD)/gen
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LTO_LINK) $(LDFLAGS) -T linker.ld -o $(BUILD)/gen/$*.elf $(filter %.o,$^)
@@ -104,4 +110,5 @@ $(IMAGES): $(BUILD)/%.elf: $(OBJS) linker.ld boot/gen_symbols.py
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/gen $(BUILD)/host $(IMAGES) $(BUILD)/*.iso build-debug
 
+FORCE:
 .PHONY: all iso run check soak bench fuzz debug deps clean

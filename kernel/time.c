@@ -97,8 +97,9 @@ static void heap_remove(struct deadline *d)
 	if (d->at_tsc == q->next)
 		note_next(q, first_of(q->root, first_of(q->fresh, DEADLINE_NEVER)));
 	q->armed--;
-	d->queue = NULL;
 	d->child = d->next = d->prev = NULL;
+	/* Last: whoever sees it in no queue may put it into one of his own, without the lock of this one. */
+	__atomic_store_n(&d->queue, NULL, __ATOMIC_RELEASE);
 }
 
 /* Make an empty queue.  Context: nobody uses it yet. */
@@ -119,7 +120,7 @@ static inline void insert(struct deadline_queue *q, struct deadline *d, uint64_t
 	struct deadline **root = q->expiring ? &q->fresh : &q->root;
 
 	d->at_tsc = at_tsc;
-	d->queue = q;
+	__atomic_store_n(&d->queue, q, __ATOMIC_RELAXED);
 	*root = meld(*root, d);
 	q->armed++;
 	if (at_tsc < q->next)

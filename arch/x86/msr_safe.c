@@ -1,6 +1,7 @@
 /* The exception table: which instructions may fault, and where to go on. It is short, so it is a plain list. */
 #include "arch/x86/msr_safe.h"
 
+#include "arch/x86/regs.h"
 #include "kernel/lib/assert.h"
 #include "kernel/lib/errors.h"
 
@@ -10,8 +11,10 @@ extern const uint8_t rdmsr_safe_insn[], wrmsr_safe_insn[], xsetbv_safe_insn[], m
 
 static const uint8_t *const may_fault[] = {rdmsr_safe_insn, wrmsr_safe_insn, xsetbv_safe_insn};
 
-bool msr_safe_fixup(uint64_t rip, uint64_t *resume)
+bool msr_safe_fixup(unsigned vector, uint64_t rip, uint64_t *resume)
 {
+	if (vector != VECTOR_GP && vector != VECTOR_UD)
+		return false;
 	for (size_t i = 0; i < ARRAY_LEN(may_fault); i++) {
 		if (rip == (uint64_t)(uintptr_t)may_fault[i]) {
 			*resume = (uint64_t)(uintptr_t)msr_safe_fault;

@@ -12,5 +12,6 @@ MUST_CHECK int xsetbv_safe(uint32_t index, uint64_t value);
 /* The register, or what to take instead. */
 uint64_t rdmsr_or(uint32_t msr, uint64_t otherwise);
 
-/* For the trap dispatcher: where to go on after an exception at rip; false when it is not one of ours. */
-bool msr_safe_fixup(uint64_t rip, uint64_t *resume);
+/* For the trap dispatcher: where to go on after an exception at rip; false when it is not one of ours: also an NMI or a
+ * machine check may come just before one of the instructions. */
+bool msr_safe_fixup(unsigned vector, uint64_t rip, uint64_t *resume);

@@ -73,7 +73,7 @@ void trap_dispatch(struct trap_frame *frame)
 	trap_handler_fn *handler = __atomic_load_n(&handlers[vector], __ATOMIC_ACQUIRE);
 	uint64_t resume;
 
-	if (vector < VECTOR_EXCEPTIONS && msr_safe_fixup(frame->rip, &resume)) {
+	if (msr_safe_fixup(vector, frame->rip, &resume)) {
 		frame->rip = resume;
 		this_cpu()->fixups++;
 		return;

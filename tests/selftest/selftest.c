@@ -81,6 +81,8 @@ static const char *verdict(int err)
 	return err == 0 ? "passed" : "refused";
 }
 
+extern const uint8_t wrmsr_safe_insn[]; /* msr_safe.asm */
+
 /* What is refused is the processor's affair (emulators let much pass); that we are still here is ours. */
 static void test_msr(void)
 {
@@ -95,7 +97,8 @@ static void test_msr(void)
 	wrmsr(MSR_KERNEL_GS_BASE, saved);
 	fixups = this_cpu()->fixups - fixups;
 	if (fixups != refused || (read != 0 && value != 0) || rdmsr_safe(MSR_EFER, &value) != 0 ||
-	    value != rdmsr(MSR_EFER))
+	    value != rdmsr(MSR_EFER) || !msr_safe_fixup(VECTOR_GP, (uintptr_t)wrmsr_safe_insn, &value) ||
+	    msr_safe_fixup(VECTOR_NMI, (uintptr_t)wrmsr_safe_insn, &value))
 		panic("MSR access is not safe: %u refused, %llu faults", refused, (unsigned long long)fixups);
 	log_info("selftest: missing MSR: read %s, write %s; address that is not canonical: %s; %u faults mended",
 		 verdict(read), verdict(write), verdict(not_canonical), refused);

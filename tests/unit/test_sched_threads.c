@@ -258,9 +258,70 @@ static void test_threads(void **state)
 	assert_true(work_done > ROUNDS && removals > ROUNDS / 10);
 }
 
+/* --- a deadline that comes due on one CPU while another one takes it over --- */
+
+static struct deadline_queue queues[2];
+static pthread_mutex_t queue_locks[2] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
+static unsigned moved;
+
+static void *expiring_thread(void *arg)
+{
+	(void)arg;
+	while (!get(moved)) {
+		pthread_mutex_lock(&queue_locks[0]);
+		if (queues[0].root != NULL)
+			(void)deadline_cancel(queues[0].root);
+		pthread_mutex_unlock(&queue_locks[0]);
+	}
+	return NULL;
+}
+
+static void put(unsigned queue, struct deadline *d, uint64_t at_tsc)
+{
+	struct deadline_queue *q = __atomic_load_n(&d->queue, __ATOMIC_ACQUIRE);
+
+	if (q != NULL) {
+		pthread_mutex_lock(&queue_locks[q - queues]);
+		(void)deadline_cancel(d);
+		pthread_mutex_unlock(&queue_locks[q - queues]);
+	}
+	pthread_mutex_lock(&queue_locks[queue]);
+	deadline_set(&queues[queue], d, at_tsc);
+	pthread_mutex_unlock(&queue_locks[queue]);
+}
+
+static void test_deadline_taken_over(void **state)
+{
+	struct deadline others[4], d;
+	pthread_t thread;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		deadline_queue_init(&queues[i]);
+	deadline_init(&d, NULL, NULL);
+	for (unsigned i = 0; i < 4; i++) {
+		deadline_init(&others[i], NULL, NULL);
+		deadline_set(&queues[1], &others[i], 100 + i);
+	}
+	set(moved, 0);
+	assert_int_equal(pthread_create(&thread, NULL, expiring_thread, NULL), 0);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		put(0, &d, i);
+		put(1, &d, i % 200);
+		assert_int_equal(queues[1].armed, 5);
+		assert_true(deadline_next(&queues[1]) == (i % 200 < 100 ? i % 200 : 100));
+	}
+	set(moved, 1);
+	pthread_join(thread, NULL);
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(deadline_cancel(&others[i]));
+	assert_true(deadline_cancel(&d));
+	assert_null(queues[1].root);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_threads)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_threads), cmocka_unit_test(test_deadline_taken_over)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
