@@ -46,9 +46,9 @@ NOAPICV_POINTS = [
 # first one is traced.
 SMP_POINTS = [
     ("switch_hlt", 1, 16, "exit_hlt", 20, 3000, True),
-    ("ipi_there_and_back", 2, 10, "exception_exit", 60, 30000, False),
+    ("ipi_there_and_back", 2, 10, "nmi_take_kick", 110, 30000, False),
 ]
-SMP_ROUNDS = 20  # of pings: with 60 calls they are those in x2APIC mode
+SMP_ROUNDS = 20  # of pings: with 110 calls they are those in x2APIC mode
 WARM_UP = 6
 GUEST_TOP = 0x40000000
 INSN = re.compile(r"^\(0\)\.\[\d+\] \[0x[0-9a-f]+\] [0-9a-f]{4}:([0-9a-f]{8,16}) \([^)]*\): (.*?) *;", re.M)
