@@ -84,13 +84,46 @@ static void turn_cr3(void)
 	set_cr3(&was);
 }
 
-static volatile uint32_t debug_traps;
+static volatile uint32_t debug_traps, late_traps;
+static volatile bool interrupted;
 
 static void on_debug(struct trap_frame *f)
 {
 	debug_traps++;
+	late_traps += interrupted;
 	f->eflags &= ~0x100u;
 	f->eflags |= 0x10000u;
+}
+
+#define APIC_REG(offset) (*(volatile uint32_t *)(0xfee00000u + (offset)))
+#define STEPPED_VECTOR 0x60u
+
+static void on_stepped(struct trap_frame *f)
+{
+	(void)f;
+	interrupted = true;
+	APIC_REG(0xb0) = 0;
+}
+
+/* The step's trap and the interrupt, which is there at once, wait for the same moment; the trap goes first. */
+static void step_over_an_ipi(void)
+{
+	trap_set(STEPPED_VECTOR, on_stepped);
+	APIC_REG(0xf0) = 0x1ff;
+	__asm__ volatile("sti; nop; pushf; orl $0x100, (%%esp); popf; movl %1, %0; nop; cli"
+			 : "=m"(APIC_REG(0x300))
+			 : "r"(0x40000 | STEPPED_VECTOR)
+			 : "cc", "memory");
+	trap_set(STEPPED_VECTOR, NULL);
+	if (!interrupted)
+		print("hostile: an IPI that was stepped over has not come\n");
+	interrupted = false;
+}
+
+/* INT1 alone is a trap behind itself. */
+static void int1(void)
+{
+	__asm__ volatile(".byte 0xf1");
 }
 
 /* Single steps over instructions that leave the guest: the trap must still come. */
@@ -117,9 +150,12 @@ static void turn_debug(void)
 	taken++;
 	set_dr7(&zero);
 	step_over_exits();
+	step_over_an_ipi();
+	int1();
 	set_dr6(&zero);
 	trap_set(1, NULL);
-	print("hostile: debug traps: %u, DR0 0x%x, DR6 0x%x, DR7 0x%x\n", debug_traps, get_dr0(), get_dr6(), get_dr7());
+	print("hostile: debug traps: %u, %u too late, DR0 0x%x, DR6 0x%x, DR7 0x%x\n", debug_traps, late_traps,
+	      get_dr0(), get_dr6(), get_dr7());
 }
 
 struct xcr {

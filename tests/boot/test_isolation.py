@@ -40,7 +40,7 @@ HOSTILE_SAYS = [
     r"hostile: vmfunc: vector 6\n", r"hostile: rsm: vector 6\n", r"hostile: encls: vector 6\n",
     r"hostile: rdpmc: vector 13\n", r"hostile: sysenter: vector 13\n", r"hostile: ltr: vector 13\n",
     r"hostile: instructions: 40 tried\n",
-    r"hostile: debug traps: 3, .*DR7 0x400\n",
+    r"hostile: debug traps: 5, 0 too late, .*DR7 0x400\n",
     r"hostile: registers: \d+ values taken, \d+ refused\n",
     r"hostile: msrs: \d{5} tried, \d\d readable, \d\d took a write, 0 faults other than #GP\n",
 ]

@@ -276,6 +276,21 @@ static void test_host_events_reach_the_host(void **state)
 	assert_int_equal(vcpu.inject.error, 0x10);
 }
 
+/* INT1 is given back as what it was, with the very next entry: later it would be injected at another RIP. */
+static void test_int1_goes_back_at_once(void **state)
+{
+	struct vm_exit int1 = {
+		.reason = EXIT_EXCEPTION_NMI,
+		.event = {.valid = true, .vector = 1, .type = EVENT_PRIVILEGED_SOFTWARE_EXCEPTION, .insn_len = 1},
+	};
+
+	(void)state;
+	vcpu.requests = 0;
+	assert_int_equal(exit_dispatch(&vcpu, &int1), VERDICT_RESUME);
+	assert_true(vcpu.inject.valid && vcpu.inject.insn_len == 1);
+	assert_int_equal(vcpu.requests, VCPU_REQ_EVENT);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -291,6 +306,7 @@ int main(void)
 		T(test_simple_verdicts),
 		T(test_halt),
 		T(test_host_events_reach_the_host),
+		T(test_int1_goes_back_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -708,7 +708,14 @@ static void test_processor_delivers(void **state)
 	unsigned raised = C0->raised;
 	vlapic_eoi(A0);
 	assert_int_equal(vlapic_in_service(A0), 0);
+	assert_true(C0->raised > raised);
+	/* Also one behind which nothing waits: the processor would go on to take it for in service. */
+	regs[(LAPIC_IRR + 0x30) / 4] = 0;
+	regs[(LAPIC_ISR + 0x40) / 4] = 1u << 18;
+	raised = C0->raised;
+	vlapic_eoi(A0);
 	assert_int_equal(C0->raised, raised + 1);
+	regs[(LAPIC_IRR + 0x30) / 4] = 1u << 1;
 	assert_int_equal(vlapic_pending(A0), 0x61);
 	vlapic_reset(A0, true);
 	assert_int_equal(vlapic_requested(A0), 0);

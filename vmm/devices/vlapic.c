@@ -510,6 +510,9 @@ void vlapic_eoi(struct vlapic *v)
 	if (left == 0)
 		v->isr_words &= ~BIT32(vector / 32);
 	v->untold = true;
+	/* What has priority over what the processor delivers by itself from now on goes by its SVI: it is told in any case. */
+	if (v->processor_delivers)
+		v->ops->raised(v->ctx);
 	if (unlikely((*vlapic_vector_word(v, LAPIC_TMR, vector) & bit) != 0))
 		level_ended(v, vector);
 	else

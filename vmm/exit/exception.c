@@ -3,6 +3,7 @@
  * now and then, and cannot hang it (SDM 3 "Exception Bitmap"; CVE-2015-5307, CVE-2015-8104). */
 #include "vmm/exit/handlers.h"
 
+#include "vmm/core/inject.h"
 #include "vmm/core/vcpu_hw.h"
 #include "vmm/core/vm.h"
 
@@ -16,7 +17,7 @@ enum verdict exit_exception(struct vcpu *v, const struct vm_exit *e)
 	}
 	/* INT1 and INT3 are traps behind an instruction, and delivered as such; a fault joins an event that it cut off. */
 	if (e->event.type != EVENT_EXCEPTION)
-		v->inject = e->event;
+		vcpu_requeue(v, &e->event);
 	else
 		vcpu_queue_exception(v, e->event.vector, e->event.has_error, e->event.error);
 	return VERDICT_RESUME;

@@ -385,7 +385,7 @@ COLD static uint32_t odd_exit(struct vcpu *v, uint32_t reason, uint64_t tsc)
 		return VMX_ENTRY_FAILED;
 	reason &= EXIT_REASON_BASIC;
 	if (reason < EXIT_REASON_COUNT)
-		return other_exit(v, reason, tsc);
+		return exit_needs[reason] == NEEDS_IRQ ? interrupt_exit(v, tsc) : other_exit(v, reason, tsc);
 	v->exit.reason = reason;
 	exit_read_details(v, tsc);
 	return leave(v, exit_dispatch(v, &v->exit));
@@ -423,13 +423,13 @@ uint32_t vmx_exit(struct vcpu *v)
 }
 
 /* The guest takes an interrupt with the next entry, and there is nothing else to decide. (A crash asks for VCPU_REQ_ENTRY
- * too.) Shadows are as the exit left them: they may have ended with an instruction that was stepped over, but that
+ * too; of single steps see step_is_due().) Shadows are as the exit left them: they may have ended with an instruction that was stepped over, but that
  * is found out there. */
 static inline bool takes_interrupt(const struct vcpu *v)
 {
 	return !v->inject.valid && !__atomic_load_n(&v->nmi_pending, __ATOMIC_ACQUIRE) &&
 	       !(v->hw->proc_ctls & PROC_NMI_WINDOW) && v->hw->tpr_threshold == 0 &&
-	       (vmread_known(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
+	       (vmread_known(VMCS_GUEST_RFLAGS) & (RFLAGS_IF | RFLAGS_TF)) == RFLAGS_IF &&
 	       !(vmread_known(VMCS_GUEST_INTERRUPTIBILITY) & BLOCKING_SHADOWS);
 }
 
@@ -588,10 +588,18 @@ void vcpu_hw_host_event(const struct vm_exit *e)
 	}
 }
 
+/* The trap of a single step over an instruction that has left comes with the next entry, unless that one injects: then it
+ * would be lost (SDM 3 "Delivery of Pending Debug Exceptions after VM Entry"). What opens its window comes behind it. */
+static bool step_is_due(uint64_t rflags)
+{
+	return unlikely((rflags & RFLAGS_TF) != 0) && (vmread(VMCS_GUEST_PENDING_DEBUG) & PENDING_DEBUG_BS) != 0;
+}
+
 bool vcpu_hw_irq_allowed(struct vcpu *v)
 {
 	struct vmcs_window w = vmcs_open(v);
-	bool allowed = !v->inject.valid && (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0;
+	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
+	bool allowed = !v->inject.valid && (rflags & RFLAGS_IF) != 0 && !step_is_due(rflags);
 
 	if (allowed) {
 		vcpu_settle_shadows(v);
@@ -605,7 +613,7 @@ bool vcpu_hw_irq_allowed(struct vcpu *v)
 bool vcpu_hw_nmi_allowed(struct vcpu *v)
 {
 	struct vmcs_window w = vmcs_open(v);
-	bool allowed = !v->inject.valid;
+	bool allowed = !v->inject.valid && !step_is_due(vmread(VMCS_GUEST_RFLAGS));
 
 	if (allowed) {
 		vcpu_settle_shadows(v);
