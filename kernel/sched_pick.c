@@ -41,7 +41,8 @@ static inline void account(struct sched_cpu *c, struct sched_entity *e, uint64_t
 	sched_settle_debt(e);
 }
 
-/* See sched_catch_up(): the turns that have passed whole are counted, at the weight with which they began.  Context: one runs on c, whose slice has no end. */
+/* See sched_catch_up(): the turns that have passed whole are counted, at the weight with which they began.
+ * Context: one runs on c, whose slice has no end. */
 void sched_catch_up_open(struct sched_cpu *c, uint64_t now)
 {
 	struct sched_entity *e = c->current;

@@ -1,5 +1,6 @@
-/* Products of 128 bits: a * b / c, how ticks become nanoseconds, and the same by a fraction reckoned before. The C operators would call libgcc for the division;
- * DIV does it in one instruction, and faults when the quotient does not fit, so that is asked first. */
+/* Products of 128 bits: a * b / c, how ticks become nanoseconds, and the same by a fraction reckoned before. The C operators
+ * would call libgcc for the division; DIV does it in one instruction, and faults when the quotient does not fit, so that is
+ * asked first. */
 #pragma once
 
 #include "kernel/lib/compiler.h"

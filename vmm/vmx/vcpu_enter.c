@@ -355,10 +355,10 @@ static bool take_posted(struct vcpu *v)
 	return true;
 }
 
-/* Mostly another CPU's kick. What it wants stands in v->requests, and in the CPU's attention word, which is looked at before the
- * entry: one kick may be for several things. The flag that nmi_take_kick() clears was set after all of them, so that these looks see
- * them; a kick from then on is another NMI, which sets the attention word when it comes before the entry, and else leaves the
- * guest. (An NMI does not come while another event is being delivered.) */
+/* Mostly another CPU's kick. What it wants stands in v->requests, and in the CPU's attention word, which is looked at before
+ * the entry: one kick may be for several things. The flag that nmi_take_kick() clears was set after all of them, so that
+ * these looks see them; a kick from then on is another NMI, which sets the attention word when it comes before the entry, and
+ * else leaves the guest. (An NMI does not come while another event is being delivered.) */
 __attribute__((noinline)) static uint32_t exception_exit(struct vcpu *v, uint64_t tsc)
 {
 	const uint32_t nmi = INTR_VALID | INTR_TYPE_NMI << INTR_TYPE_SHIFT;
@@ -423,8 +423,8 @@ uint32_t vmx_exit(struct vcpu *v)
 }
 
 /* The guest takes an interrupt with the next entry, and there is nothing else to decide. (A crash asks for VCPU_REQ_ENTRY
- * too; of single steps see step_is_due().) Shadows are as the exit left them: they may have ended with an instruction that was stepped over, but that
- * is found out there. */
+ * too; of single steps see step_is_due().) Shadows are as the exit left them: they may have ended with an instruction that
+ * was stepped over, but that is found out there. */
 static inline bool takes_interrupt(const struct vcpu *v)
 {
 	return !v->inject.valid && !__atomic_load_n(&v->nmi_pending, __ATOMIC_ACQUIRE) &&

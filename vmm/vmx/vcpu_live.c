@@ -1,6 +1,7 @@
 /* The registers that stay in the processor while the host runs: FPU and vector state, XCR0, CR2, debug registers, and the
  * MSRs of SYSCALL, SWAPGS and RDTSCP. The image itself uses none of them, so they move only when another vCPU takes the
- * CPU. Of those that the guest cannot write without an exit memory has the values anyway. Privileged. Follows SDM 3 "System Programming for Instruction Set Extensions and Processor Extended States". */
+ * CPU. Of those that the guest cannot write without an exit memory has the values anyway. Privileged. Follows SDM 3 "System
+ * Programming for Instruction Set Extensions and Processor Extended States". */
 #include "arch/x86/insn.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/regs.h"
