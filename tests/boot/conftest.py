@@ -46,12 +46,20 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "soak: takes too long for make check; make soak runs it")
     os.chdir(ROOT)
     os.makedirs(ISO_CACHE, exist_ok=True)
-    isos = sorted((f for f in os.scandir(ISO_CACHE) if f.name.endswith(".iso")), key=lambda f: f.stat().st_mtime)
-    for old in isos[:-ISOS_KEPT]:
-        for path in (old.path, old.path + ".key"):
-            # A test that begins at the same time clears the same ones.
+    for old in isos_by_age()[:-ISOS_KEPT]:
+        for path in (old, old + ".key"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
+
+
+def isos_by_age():
+    """The oldest first. A test that begins at the same time clears the same ones: they may go at any moment."""
+    found = []
+    for f in os.scandir(ISO_CACHE):
+        if f.name.endswith(".iso"):
+            with contextlib.suppress(FileNotFoundError):
+                found.append((f.stat().st_mtime, f.path))
+    return [path for _, path in sorted(found)]
 
 
 def file_path(name, files, folder):

@@ -22,14 +22,15 @@ def debug(folder, commands, timeout=120):
 def check_symbols(folder):
     said, serial = debug(folder, [
         "info symbol $pc", "backtrace 1",               # at the address where GRUB put it
-        "hbreak boot_vmx", "continue", "backtrace",     # in the upper half
+        "hbreak vmx_probe", "continue", "backtrace",    # in the upper half; boot_vmx() may be inlined
         "info line",
     ])
     base = int(re.search(r"debug: the image is at (0x[0-9a-f]+)", said).group(1), 16)
     assert re.search(r"^(entry32|text_start) in section", said, re.M), said
     assert re.search(r"^#0 +0x0*%x[0-9a-f]{5} in (entry32|text_start) \(\)" % (base >> 20), said, re.M), said
-    assert re.search(r"^Breakpoint [\d.]+, boot_vmx \(", said, re.M), said
-    assert re.search(r"^#1 +0xffffffff8[0-9a-f]{7} in kernel_entry \(.*\) at (\./)*kernel/main\.c:\d+", said, re.M), said
+    assert re.search(r"^Breakpoint [\d.]+, vmx_probe \(", said, re.M), said
+    assert re.search(r"^#\d +(0xffffffff8[0-9a-f]{7} in )?boot_vmx \(.*\) at (\./)*kernel/main_vmm\.c:\d+", said, re.M), said
+    assert re.search(r"^#\d +(0xffffffff8[0-9a-f]{7} in )?kernel_entry \(.*\) at (\./)*kernel/main\.c:\d+", said, re.M), said
     assert "AvatarVt-x" in serial
 
 

@@ -10,6 +10,7 @@
 #include "kernel/lib/string.h"
 #include "kernel/log.h"
 #include "tests/selftest/doctor_cases.h"
+#include "vmm/core/inject.h"
 #include "vmm/core/vm.h"
 #include "vmm/vmx/vmx_bits.h"
 #include "vmm/vmx/vmx_insn.h"
@@ -71,6 +72,7 @@ static void heal(struct patient *p)
 		if (p->now.value[i] != p->good.value[i] && vmcs_field_type(field) != VMCS_TYPE_READ_ONLY)
 			vmwrite(field, p->good.value[i]);
 	}
+	p->vcpu.hw->host_rsp = vmread(VMCS_HOST_RSP); /* the stub writes it only when it differs */
 }
 
 static bool change(const struct doctor_change *c)
@@ -95,6 +97,20 @@ static void set_guest(struct vcpu *v)
 	vcpu_hw_set(v, VCPU_RIP, 0);
 }
 
+static enum irq_waits none_waits(void *ctx)
+{
+	(void)ctx;
+	return IRQ_NONE;
+}
+
+static int no_vector(void *ctx)
+{
+	(void)ctx;
+	return -1;
+}
+
+static const struct irq_source no_irqs = {.peek = none_waits, .next = no_vector, .accept = no_vector};
+
 static int make_patient(struct patient *p)
 {
 	const struct page_source *pages = vmx_machine.pages;
@@ -106,6 +122,7 @@ static int make_patient(struct patient *p)
 	if (err != 0)
 		return err;
 	p->vcpu.vm = &p->vm;
+	p->vcpu.irqs = &no_irqs;
 	ram = pages->alloc(pages->ctx, 0);
 	if (!ram) {
 		err = ERR_NOMEM;
