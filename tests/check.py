@@ -226,8 +226,16 @@ class Runner:
             json.dump(self.times, f, indent=1, sort_keys=True)
 
 
+def words_of(options, usage):
+    """The command line's words. An option that there is not, --help among them, ends it with the usage: it must not run
+    everything."""
+    if not set(w for w in sys.argv[1:] if w.startswith("-")) <= set(options):
+        sys.exit(usage.strip())
+    return [w for w in sys.argv[1:] if not w.startswith("-")]
+
+
 def main():
-    words = [w for w in sys.argv[1:] if not w.startswith("--")]
+    words = words_of(["--list"], __doc__)
     os.makedirs(LOGS, exist_ok=True)
     tests = [t for t in collect() if not words or any(w in t.name for w in words)]
     if "--list" in sys.argv:

@@ -51,7 +51,7 @@ def table():
 
 
 def main():
-    words = [w for w in sys.argv[1:] if not w.startswith("--")]
+    words = check.words_of(["--list", "--table", "--one"], __doc__)
     if "--table" in sys.argv:
         return table()
     os.makedirs(check.LOGS, exist_ok=True)
