@@ -496,6 +496,21 @@ __attribute__((noinline)) static void level_ended(struct vlapic *v, unsigned vec
 	vlapic_eoi_done(v, (uint8_t)vector);
 }
 
+static inline void ended(struct vlapic *v, unsigned vector)
+{
+	if (unlikely((*vlapic_vector_word(v, LAPIC_TMR, vector) & BIT32(vector % 32)) != 0))
+		level_ended(v, vector);
+	else
+		vlapic_update_ppr(v);
+}
+
+/* What the processor delivers by itself from now on goes by its SVI: it is told in any case. */
+__attribute__((noinline)) static void ended_and_told(struct vlapic *v, unsigned vector)
+{
+	v->ops->raised(v->ctx);
+	ended(v, vector);
+}
+
 void vlapic_eoi(struct vlapic *v)
 {
 	int highest = highest_isr(v);
@@ -510,13 +525,10 @@ void vlapic_eoi(struct vlapic *v)
 	if (left == 0)
 		v->isr_words &= ~BIT32(vector / 32);
 	v->untold = true;
-	/* What has priority over what the processor delivers by itself from now on goes by its SVI: it is told in any case. */
-	if (v->processor_delivers)
-		v->ops->raised(v->ctx);
-	if (unlikely((*vlapic_vector_word(v, LAPIC_TMR, vector) & bit) != 0))
-		level_ended(v, vector);
+	if (unlikely(v->processor_delivers))
+		ended_and_told(v, vector);
 	else
-		vlapic_update_ppr(v);
+		ended(v, vector);
 }
 
 void vlapic_fire_lvt(struct vlapic *v, unsigned offset)
