@@ -39,7 +39,8 @@ CFLAGS := -std=c11 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-
 	-mpreferred-stack-boundary=3 -mincoming-stack-boundary=4 -fno-strict-aliasing -DAVATAR_DEBUG=$(if $(DEBUG),1,0) -ffunction-sections -fdata-sections -malign-data=abi -ffile-prefix-map=$(CURDIR)=. \
 	$(WARNINGS) -I. -I$(BUILD)/gen
 # The compiler sees the whole hypervisor at the link: what lies on the way of an exit is put together over the borders of files.
-# The objects hold ordinary code as well, for the checks that read it. The seeds make two builds alike. `make LTO=` does without, which builds faster.
+# The objects hold ordinary code as well, for the checks that read it. The seeds make two builds
+# alike. `make LTO=` does without, which builds faster.
 LTO ?= $(if $(DEBUG),,-flto)
 LTO_COMPILE = $(if $(LTO),$(LTO) -ffat-lto-objects -frandom-seed=$@)
 LTO_LINK := $(if $(LTO),$(LTO) -flto-partition=one -frandom-seed=0 $(filter-out -I% -W%,$(CFLAGS)),-fno-lto)

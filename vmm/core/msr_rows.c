@@ -4,6 +4,7 @@
 #include "arch/x86/msr.h"
 #include "arch/x86/regs.h"
 #include "kernel/lib/assert.h"
+#include "kernel/lib/bits.h"
 #include "vmm/core/cpuid_policy.h"
 #include "vmm/core/cr_policy.h"
 #include "vmm/core/vm.h"
@@ -77,7 +78,7 @@ static const char *check_syscall(struct vcpu *v, uint32_t msr, uint64_t value)
 	(void)v;
 	if (msr == MSR_FMASK)
 		return value >> 32 != 0 ? "IA32_FMASK: reserved bits 63:32" : NULL;
-	if (msr == MSR_STAR || (uint64_t)((int64_t)(value << 16) >> 16) == value)
+	if (msr == MSR_STAR || (uint64_t)bits_sign_extend(value, 48) == value)
 		return NULL;
 	return "IA32_LSTAR, IA32_CSTAR: the address is not canonical";
 }
@@ -313,18 +314,15 @@ static const struct msr_row rows[ROW_COUNT] = {
 		      .refusal = check_efer,
 		      .direct_read = true,
 		      .why = "writes are checked against the guest's CPUID; LMA is the processor's"},
-	[ROW_SYSCALL] =
-		{.first = MSR_STAR,
-		 .last = MSR_FMASK,
-		 .name = "IA32_STAR, LSTAR, CSTAR, FMASK",
-		 .action = MSR_REGISTER,
-		 .reg =
-			 VCPU_STAR,
-		 .writable = UINT64_MAX,
-		 .refusal = check_syscall,
-		 .direct_read = true,
-		 .why =
-			 "the guest's values stay in the processor; written once, and so known without being read"},
+	[ROW_SYSCALL] = {.first = MSR_STAR,
+			 .last = MSR_FMASK,
+			 .name = "IA32_STAR, LSTAR, CSTAR, FMASK",
+			 .action = MSR_REGISTER,
+			 .reg = VCPU_STAR,
+			 .writable = UINT64_MAX,
+			 .refusal = check_syscall,
+			 .direct_read = true,
+			 .why = "they stay in the processor; written once, and so known without being read"},
 	[ROW_SEGMENT_BASES] = {.first = MSR_FS_BASE,
 			       .last = MSR_KERNEL_GS_BASE,
 			       .name = "IA32_FS_BASE, IA32_GS_BASE, IA32_KERNEL_GS_BASE",

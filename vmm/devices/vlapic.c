@@ -231,18 +231,6 @@ static inline uint32_t wrong_triggers(struct vlapic *v, unsigned n, uint32_t vec
 	return (*vlapic_word(v, LAPIC_TMR, n) ^ level) & vectors;
 }
 
-static void take_vectors(struct vlapic *v, unsigned n)
-{
-	uint32_t vectors = __atomic_exchange_n(&v->requests[n], 0, __ATOMIC_ACQ_REL);
-
-	change_trigger(v, n, wrong_triggers(v, n, vectors, __atomic_load_n(&v->triggers[n], __ATOMIC_RELAXED)));
-	*vlapic_word(v, LAPIC_IRR, n) |= vectors;
-	if (v->processor_delivers && vectors != 0)
-		v->ops->requested(v->ctx, (uint8_t)(n * 32 + bits_fls(vectors)));
-	else
-		v->irr_words |= BIT32(n);
-}
-
 static inline int into_irr(struct vlapic *v, unsigned n, uint32_t vectors)
 {
 	*vlapic_word(v, LAPIC_IRR, n) |= vectors;
@@ -255,20 +243,34 @@ __attribute__((noinline)) static int into_irr_and_tmr(struct vlapic *v, unsigned
 	return into_irr(v, n, vectors);
 }
 
-/* What mostly arrives, vectors of one word: the highest of them, or 0 when they have been taken before; -1: it is something else.
- * Who adds one while they are taken sets the word's bit in `arrived` again. */
+/* The vectors of one word go into IRR: the highest of them, or 0 when they have been taken before. */
+static inline int take_vectors(struct vlapic *v, unsigned n)
+{
+	uint32_t vectors = __atomic_exchange_n(&v->requests[n], 0, __ATOMIC_ACQ_REL);
+	uint32_t wrong = wrong_triggers(v, n, vectors, __atomic_load_n(&v->triggers[n], __ATOMIC_RELAXED));
+
+	return likely(wrong == 0) ? into_irr(v, n, vectors) : into_irr_and_tmr(v, n, vectors, wrong);
+}
+
+/* Of what mostly arrives, vectors of one word, the same; -1: it is something else. Who adds one while they are taken sets the
+ * word's bit in `arrived` again. */
 static inline int take_word(struct vlapic *v)
 {
-	uint32_t arrived = __atomic_load_n(&v->arrived, __ATOMIC_ACQUIRE), vectors, wrong;
-	unsigned n;
+	uint32_t arrived = __atomic_load_n(&v->arrived, __ATOMIC_ACQUIRE);
 
 	if (unlikely((arrived & VLAPIC_ARRIVED_VECTORS) != arrived || !is_pow2(arrived)))
 		return -1;
-	n = bits_ffs(arrived);
 	__atomic_and_fetch(&v->arrived, ~arrived, __ATOMIC_SEQ_CST);
-	vectors = __atomic_exchange_n(&v->requests[n], 0, __ATOMIC_ACQ_REL);
-	wrong = wrong_triggers(v, n, vectors, __atomic_load_n(&v->triggers[n], __ATOMIC_RELAXED));
-	return likely(wrong == 0) ? into_irr(v, n, vectors) : into_irr_and_tmr(v, n, vectors, wrong);
+	return take_vectors(v, bits_ffs(arrived));
+}
+
+/* Whoever delivers is told: the processor of the highest vector of a word that was taken, and our own look of the word. */
+static inline void note_taken(struct vlapic *v, int highest)
+{
+	if (!v->processor_delivers)
+		v->irr_words |= BIT32(highest / 32);
+	else if (highest != 0)
+		v->ops->requested(v->ctx, (uint8_t)highest);
 }
 
 /* The 8259's request stays when the pin's arrival has been taken by a look that could do nothing about it. */
@@ -294,7 +296,7 @@ __attribute__((noinline)) static void take_all(struct vlapic *v)
 	uint32_t arrived = __atomic_exchange_n(&v->arrived, 0, __ATOMIC_ACQ_REL);
 
 	for (uint32_t words = arrived & VLAPIC_ARRIVED_VECTORS; words != 0; words &= words - 1)
-		take_vectors(v, bits_ffs(words));
+		note_taken(v, take_vectors(v, bits_ffs(words)));
 	if ((arrived & VLAPIC_ARRIVED_LINT0) != 0 && !lint0_is_extint(v))
 		vlapic_fire_lvt(v, LAPIC_LVT_LINT0);
 	if ((arrived & VLAPIC_ARRIVED_LINT1) != 0) {
@@ -313,10 +315,8 @@ void vlapic_take_arrived(struct vlapic *v)
 
 	if (unlikely(highest < 0))
 		take_all(v);
-	else if (!v->processor_delivers)
-		v->irr_words |= BIT32(highest / 32);
-	else if (highest != 0)
-		v->ops->requested(v->ctx, (uint8_t)highest);
+	else
+		note_taken(v, highest);
 }
 
 static inline bool takes_own(const struct vlapic *v, unsigned vector)

@@ -50,21 +50,29 @@ static inline enum verdict io_done(const struct vcpu *v)
 	return io_verdict(vm);
 }
 
-/* What guests do most has ways of its own, from or to the device that had an access at that place before. When it is
- * another's, or not wholly one's, io_any() does all of it. A part may raise lines, move ranges and alarms, and write to the
- * console: all of that is under the VM's lock. */
-static inline enum verdict read_known(struct vcpu *v, const struct vm_exit *e, unsigned size)
+/* The range of the device that had an access at that place before, with the VM locked; NULL, and it is not, when the access
+ * is another's, or not wholly one's. A part may raise lines, move ranges and alarms, and write to the console: all of that is
+ * under the VM's lock. */
+static inline struct bus_range *lock_known(struct vm *vm, uint64_t port, unsigned size)
 {
-	struct vm *vm = v->vm;
-	uint64_t port = e->io.port;
 	struct bus_range *r;
 
 	vm_lock(vm);
 	r = *bus_guess_at(&vm->ports, port);
-	if (unlikely(!bus_range_takes(r, port, size))) {
-		vm_unlock(vm);
+	if (likely(bus_range_takes(r, port, size)))
+		return r;
+	vm_unlock(vm);
+	return NULL;
+}
+
+/* What guests do most has ways of its own. */
+static inline enum verdict read_known(struct vcpu *v, const struct vm_exit *e, unsigned size)
+{
+	uint64_t port = e->io.port;
+	struct bus_range *r = lock_known(v->vm, port, size);
+
+	if (unlikely(r == NULL))
 		return io_any(v, e);
-	}
 	r->reads++;
 	in_to_rax(v, size, r->ops->read(r->ctx, port - r->base, size));
 	return io_done(v);
@@ -82,16 +90,11 @@ static enum verdict read_dword(struct vcpu *v, const struct vm_exit *e)
 
 static enum verdict write_byte(struct vcpu *v, const struct vm_exit *e)
 {
-	struct vm *vm = v->vm;
 	uint64_t port = e->io.port;
-	struct bus_range *r;
+	struct bus_range *r = lock_known(v->vm, port, 1);
 
-	vm_lock(vm);
-	r = *bus_guess_at(&vm->ports, port);
-	if (unlikely(!bus_range_takes(r, port, 1))) {
-		vm_unlock(vm);
+	if (unlikely(r == NULL))
 		return io_any(v, e);
-	}
 	r->writes++;
 	r->ops->write(r->ctx, port - r->base, 1, (uint8_t)v->gpr[GPR_RAX]);
 	return io_done(v);

@@ -107,13 +107,20 @@ static bool is_called_home(const struct runner *r)
 	return r->cpu == 0 && __atomic_load_n(&r->host->called, __ATOMIC_ACQUIRE) != 0;
 }
 
+/* Take the attention word off, and see to what it may be for. What the scheduler wants is its own to find. Returns whether the
+ * loop at home is wanted. */
+static inline bool serve_attention(struct runner *r)
+{
+	__atomic_exchange_n(r->attention, 0, __ATOMIC_SEQ_CST);
+	runner_serve(r);
+	return is_called_home(r);
+}
+
 /* Somebody called this CPU, or an interrupt came: is there anything that wants it out of the loop? A call home stays one, for
  * the turn that comes next. */
 static bool called_away(struct runner *r, uint64_t now)
 {
-	__atomic_exchange_n(r->attention, 0, __ATOMIC_SEQ_CST);
-	runner_serve(r);
-	if (is_called_home(r)) {
+	if (serve_attention(r)) {
 		__atomic_store_n(r->attention, 1, __ATOMIC_RELAXED);
 		return true;
 	}
@@ -306,12 +313,9 @@ static struct vcpu *idle(struct runner *r, uint64_t until, uint64_t *now, struct
 	return runner_resume_sleeper(r, *now, slice);
 }
 
-/* The word is set: see to what it may be for. What the scheduler wants is its own to find. False: the loop at home does. */
 COLD static bool attend(struct runner *r)
 {
-	__atomic_exchange_n(r->attention, 0, __ATOMIC_SEQ_CST);
-	runner_serve(r);
-	return !is_called_home(r);
+	return !serve_attention(r);
 }
 
 /* Returns false, with nothing done, when the loop at home is wanted. */

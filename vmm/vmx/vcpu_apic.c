@@ -75,11 +75,8 @@ void vcpu_hw_apic_vectors(struct vcpu *v, uint8_t requested, uint8_t in_service)
 
 static inline void request(struct vcpu *v, uint8_t vector)
 {
-	uint64_t status = vmread(VMCS_GUEST_INTERRUPT_STATUS);
-
 	vcpu_settle_shadows(v);
-	if ((uint8_t)status < vector)
-		vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (status & ~0xffull) | vector);
+	raise_rvi(vector);
 }
 
 __attribute__((noinline)) static void request_elsewhere(struct vcpu *v, uint8_t vector)

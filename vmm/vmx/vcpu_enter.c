@@ -340,7 +340,6 @@ __attribute__((noinline)) static uint32_t memory_exit(struct vcpu *v, uint64_t t
  * request goes first: what arrives later makes a new one. False: this is not all. */
 static bool take_posted(struct vcpu *v)
 {
-	uint64_t status;
 	int vector;
 
 	__atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQ_EVENT, __ATOMIC_SEQ_CST);
@@ -349,9 +348,7 @@ static bool take_posted(struct vcpu *v)
 	vector = vlapic_take_posted(v->lapic);
 	if (unlikely(vector < 0))
 		return false;
-	status = vmread(VMCS_GUEST_INTERRUPT_STATUS);
-	if ((uint8_t)status < vector)
-		vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (status & ~0xffull) | (unsigned)vector);
+	raise_rvi((uint8_t)vector);
 	return true;
 }
 

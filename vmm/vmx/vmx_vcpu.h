@@ -115,6 +115,15 @@ uint32_t vmx_event(struct vcpu *v);
 void vmx_exit_point(void);
 extern const char vmx_window_look[], vmx_window_begin[], vmx_window_end[], vmx_window_out[];
 
+/* The vector is requested, too. v's VMCS is current. (SDM 3 "Guest Interrupt Status": RVI is the lower byte.) */
+static inline void raise_rvi(uint8_t vector)
+{
+	uint64_t status = vmread(VMCS_GUEST_INTERRUPT_STATUS);
+
+	if ((uint8_t)status < vector)
+		vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (status & ~0xffull) | vector);
+}
+
 /* Make v's VMCS the current one for a few accesses; close puts back what was. Nothing happens when it is current anyway. */
 struct vmcs_window {
 	struct vcpu_hw *opened; /* NULL: it was current */
